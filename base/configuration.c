@@ -116,3 +116,12 @@ bool configuration_decode(const uint8_t *bytes, size_t byte_count, struct config
     *ret_configuration = read;
     return true;
 }
+
+size_t configuration_peek_bytes(const uint8_t *bytes, size_t byte_count)
+{
+    if (byte_count < CONFIGURATION_HEAD_BYTES) {
+        return 0;
+    }
+    size_t wanted = CONFIGURATION_HEAD_BYTES + 8 * ((size_t)bytes[1] + bytes[2] + bytes[3]);
+    return wanted <= byte_count ? wanted : 0;
+}

@@ -42,6 +42,10 @@ bool configuration_equal(const struct configuration *a, const struct configurati
 /* Returns the number of bytes written to `bytes` (CONFIGURATION_BYTES_MAX are enough). */
 size_t configuration_encode(const struct configuration *configuration, uint8_t *bytes);
 
+/* The length that the head of a configuration says (entry 1 has the quorum's name behind it), or 0 when
+ * `byte_count` bytes are fewer than that. */
+size_t configuration_peek_bytes(const uint8_t *bytes, size_t byte_count);
+
 /* Total: any bytes give an answer. False when they are no legal configuration. */
 bool configuration_decode(const uint8_t *bytes, size_t byte_count, struct configuration *ret_configuration);
 
