@@ -21,7 +21,8 @@ static inline uint64_t prng_next(struct prng *prng)
 /* A value in [0, bound); bound > 0. By multiplication (Lemire 2019); the bias, under bound / 2^64, is left in. */
 static inline uint64_t prng_below(struct prng *prng, uint64_t bound)
 {
-    return (uint64_t)(((__extension__ unsigned __int128)prng_next(prng) * bound) >> 64);
+    __extension__ typedef unsigned __int128 wide;
+    return (uint64_t)(((wide)prng_next(prng) * bound) >> 64);
 }
 
 #endif
