@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop of a polling thread: calls its parts, counts busy and idle time, and idles as its profile says. The parts of
+ * one thread may be of any kind: on a small machine one thread polls a dataplane core and a consensus core. */
+#ifndef TALLY_LCORE_H
+#define TALLY_LCORE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane.h"
+
+#define LCORE_PARTS_MAX 4
+
+struct lcore_part {
+    unsigned (*poll)(void *part, uint64_t now_ns); /* returns work done */
+    /* When it wants to be polled at the latest, UINT64_MAX never; may be NULL. */
+    uint64_t (*deadline_ns)(void *part);
+    void *part;
+};
+
+struct lcore_counters { /* relaxed; one writer */
+    uint64_t busy_turns;
+    uint64_t idle_turns;
+    uint64_t busy_ns;
+    uint64_t idle_ns;
+    uint64_t sleeps;
+};
+
+struct lcore;
+
+/* Makes the thread's state; its doorbell is an eventfd that other threads ring only while it sleeps. */
+struct lcore *lcore_create(struct arena *arena, enum poll_profile profile);
+void lcore_add_part(struct lcore *lcore, struct lcore_part part);
+/* Sleep ends when `fd` becomes readable (an eventfd; the loop drains it). */
+int lcore_watch_fd(struct lcore *lcore, int fd);
+/* Called just before sleeping and after waking, so that partners in other processes know to wake us. */
+void lcore_on_sleep(struct lcore *lcore, void (*set_sleeping)(void *context, bool sleeping), void *context);
+
+/* Runs until `*stop` is set. */
+void lcore_run(struct lcore *lcore, const _Atomic bool *stop);
+
+/* Wakes it if it sleeps; any thread. */
+void lcore_ring_doorbell(struct lcore *lcore);
+
+/* Ties ends and dataplane cores to the lcores that poll them, so that a push rings the right doorbell. */
+void dataplane_set_core_lcore(struct dataplane *dataplane, unsigned core, struct lcore *lcore);
+void dataplane_set_consensus_lcore(struct dataplane *dataplane, unsigned consensus_core, struct lcore *lcore);
+
+/* Starts the loop on EAL lcore `lcore_id` (1..) and waits for its end. */
+int lcore_launch(struct lcore *lcore, unsigned lcore_id, const _Atomic bool *stop);
+void lcore_join(unsigned lcore_id);
+
+const struct lcore_counters *lcore_counters_of(const struct lcore *lcore);
+
+uint64_t lcore_now_ns(void); /* CLOCK_BOOTTIME */
+
+#endif
