@@ -144,7 +144,7 @@ static unsigned count_children(void)
 
 void floor_process_wait_children(void)
 {
-    struct timespec pause = {.tv_nsec = 1000 * 1000};
+    struct timespec pause = {.tv_nsec = 1000000};
 
     while (count_children() > 0) {
         nanosleep(&pause, NULL); /* SIGCHLD's handler reaps, and cuts the sleep short */

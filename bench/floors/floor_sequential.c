@@ -170,7 +170,7 @@ static void open_stream(struct stream *stream, const struct settings *s)
 int main(int argc, char **argv)
 {
     struct settings s = parse_settings(argc, argv);
-    struct stream stream;
+    static struct stream stream;
     struct floor_samples samples;
     char detail[128];
 
