@@ -116,20 +116,25 @@ static void a_doubled_voter_is_refused(void)
     CHECK(!configuration_decode(bytes, sizeof(bytes), &read));
 }
 
-static void counts_that_shift_ids_are_refused(void)
+/* Whether bytes of these counts, with ids enough and all different, are a configuration. */
+static bool counts_are_legal(uint8_t previous, uint8_t voters, uint8_t learners)
 {
-    uint8_t bytes[CONFIGURATION_HEAD_BYTES + 8 * 8] = {0, 0, 8, 0};
+    uint8_t bytes[CONFIGURATION_BYTES_MAX + 24] = {previous > 0, previous, voters, learners};
     struct configuration read;
-    for (uint8_t i = 0; i < 8; i++) {
+    size_t id_count = (size_t)previous + voters + learners;
+    for (size_t i = 0; i < id_count; i++) {
         bytes[CONFIGURATION_HEAD_BYTES + 8 * i] = (uint8_t)(i + 1);
     }
-    CHECK(!configuration_decode(bytes, sizeof(bytes), &read));
-    bytes[2] = 7;
-    bytes[3] = 1;
-    CHECK(configuration_decode(bytes, sizeof(bytes), &read));
-    bytes[2] = 0;
-    bytes[3] = 8;
-    CHECK(!configuration_decode(bytes, sizeof(bytes), &read));
+    return configuration_decode(bytes, CONFIGURATION_HEAD_BYTES + 8 * id_count, &read);
+}
+
+static void counts_above_the_maximum_are_refused(void)
+{
+    CHECK(counts_are_legal(VOTERS_MAX, VOTERS_MAX, LEARNERS_MAX));
+    CHECK(!counts_are_legal(VOTERS_MAX + 1, 1, 0));
+    CHECK(!counts_are_legal(0, VOTERS_MAX + 1, 0));
+    CHECK(!counts_are_legal(0, 1, LEARNERS_MAX + 1));
+    CHECK(!counts_are_legal(0, 0, 1));
 }
 
 static void stable_sets(void)
@@ -170,7 +175,7 @@ static const struct test_case cases[] = {
     {"a configuration is refused at every length but its own", every_other_length_is_refused},
     {"illegal flags, counts, zeros and ids are refused and nothing is written", illegal_bytes_are_refused},
     {"an id twice in one set is refused", a_doubled_voter_is_refused},
-    {"counts above the maximum are refused even when the length fits", counts_that_shift_ids_are_refused},
+    {"counts above the maximum are refused even when the length fits", counts_above_the_maximum_are_refused},
     {"a stable set is refused when empty, too large, with 0 or with an id twice", stable_sets},
     {"voters of both sets vote, learners do not", membership},
 };
