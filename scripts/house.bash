@@ -34,21 +34,33 @@ build_directory() {
     }
 }
 
-# count_results FILE: passed, failed and skipped of meson's testlog.json. Each TAP line is one; so is a program that
-# prints none. A program that ends badly without a line of its own for it (it crashed, or broke its plan) is one more
-# failure.
-count_results() {
+# read_results FILE PROGRAM: runs an awk program on meson's testlog.json, one line a test, with these set: name, result,
+# good (the result is no failure), and what the test printed as lines[1 .. line_count].
+read_results() {
     awk '
+    function between(start, from) {
+        return substr($0, start, from - start)
+    }
     {
         at = index($0, "\", \"result\": \"")
-        result = at ? substr($0, at + 14) : "OK"
-        if (at == 0 && match($0, /"stdout": null, "result": "/)) {
-            result = substr($0, RSTART + RLENGTH)
-        }
+        text_at = index($0, "\"stdout\": \"")
+        text = at && text_at ? between(text_at + 11, at) : ""
+        result = at ? substr($0, at + 14) : substr($0, index($0, "null, \"result\": \"") + 17)
         sub(/".*/, "", result)
-        start = index($0, "\"stdout\": \"")
-        text = start && at ? substr($0, start + 11, at - start - 11) : ""
+        name = $0
+        sub(/^[{]"name": "/, "", name)
+        sub(/".*/, "", name)
+        good = result == "OK" || result == "EXPECTEDFAIL" || result == "SKIP"
         line_count = split(text, lines, /\\n/)
+    }
+    '"$2" "$1"
+}
+
+# count_results FILE: passed, failed and skipped. Each TAP line is one; so is a program that prints none. A program that
+# ends badly without a line of its own for it (it crashed, or broke its plan) is one more failure.
+count_results() {
+    read_results "$1" '
+    {
         ok = not_ok = skip = 0
         for (i = 1; i <= line_count; i++) {
             if (lines[i] ~ /^ok([ \t].*)?# *[Ss][Kk][Ii][Pp]/) skip++
@@ -56,7 +68,6 @@ count_results() {
             else if (lines[i] ~ /^ok([ \t]|$)/) ok++
             else if (lines[i] ~ /^not ok([ \t]|$)/) not_ok++
         }
-        good = result == "OK" || result == "EXPECTEDFAIL" || result == "SKIP"
         if (ok + not_ok + skip == 0) {
             if (result == "SKIP") skip++
             else if (good) ok++
@@ -64,7 +75,19 @@ count_results() {
         if (!good && not_ok == 0) not_ok++
         passed += ok; failed += not_ok; skipped += skip
     }
-    END { print passed + 0, failed + 0, skipped + 0 }' "$1"
+    END { print passed + 0, failed + 0, skipped + 0 }'
+}
+
+# show_failures FILE: what the failed TAP programs said about it; meson keeps their lines to its log.
+show_failures() {
+    read_results "$1" '
+    !good {
+        print name ": " result
+        for (i = 1; i <= line_count; i++) {
+            gsub(/\\"/, "\"", lines[i])
+            if (lines[i] ~ /^(#|not ok|Bail out)/) print "    " lines[i]
+        }
+    }' | head -n 200
 }
 
 # run_tests DIR [MESON TEST OPTION...]: runs tests of a built directory and adds to passed, failed and skipped.
@@ -82,6 +105,7 @@ run_tests() {
         passed=$((passed + counts[0]))
         failed=$((failed + counts[1]))
         skipped=$((skipped + counts[2]))
+        [ "${counts[1]}" -eq 0 ] || show_failures "$log"
         [ "$status" -eq 0 ] || [ "${counts[1]}" -gt 0 ] || failed=$((failed + 1))
     else
         failed=$((failed + 1))
