@@ -30,9 +30,9 @@
 #define FRAME_HEAD_BYTES 48
 #define FRAME_TAG_BYTES  16
 #define FRAME_PORT       26480 /* UDP, unless configured */
-/* The protobuf part of any message, at its largest values; of an append that carries records. */
+/* The protobuf part of any message, at its largest values; of an append, a delivery or a publish that has a tail. */
 #define FRAME_MESSAGE_BYTES_MAX 192
-#define FRAME_APPEND_BYTES_MAX  68
+#define FRAME_APPEND_BYTES_MAX  64
 
 enum frame_lane { FRAME_CONTROL = 0, FRAME_BULK = 1 };
 
@@ -67,7 +67,8 @@ enum frame_verdict frame_decode(struct frame_codec *codec, const uint8_t *bytes,
 
 /* Writes head and protobuf part so that they END at `tail` (FRAME_HEAD_BYTES + FRAME_MESSAGE_BYTES_MAX of room before
  * it are enough): the tail is already in place, nothing is moved. Returns where the frame begins. The frame is
- * insecure; its size is (tail + tail_bytes) - result. */
+ * insecure; its size is (tail + tail_bytes) - result. Beside records an append goes without last_sent_index,
+ * election_timeout_ns and disk_stall_ns, and its leader is its sender. */
 uint8_t *frame_encode_before(struct frame_codec *codec, const struct message *message, uint64_t sequence,
                              uint8_t *tail, uint32_t tail_bytes);
 
