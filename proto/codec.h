@@ -35,11 +35,12 @@ void codec_fill(struct codec_wire *wire, const struct message *message, uint32_t
 void codec_fill_consensus(struct codec_wire *wire, const struct message *message, uint32_t tail_bytes);
 void codec_fill_client(struct codec_wire *wire, const struct message *message);
 
-/* Copies the body, which is of message->kind, into the flat message, whose head fields are set and whose body is
- * zero. False: a field is out of range. */
+/* Copies the body, which is of message->kind, into the flat message, whose head fields are set and whose body
+ * is zero. False: a field is out of range. */
 bool codec_read(const Tally__ReplicationWireMessage *outer, struct message *message, uint32_t tail_bytes);
 bool codec_read_consensus(const Tally__ReplicationWireMessage *outer, struct message *message);
-bool codec_read_client(const Tally__ReplicationWireMessage *outer, struct message *message, uint32_t tail_bytes);
+bool codec_read_client(const Tally__ReplicationWireMessage *outer, struct message *message,
+                       uint32_t tail_bytes);
 
 /* A term, an index, a sequence, a duration: below 2^62, so that sums of a few of them never wrap. */
 static inline bool codec_number_is_legal(int64_t value)

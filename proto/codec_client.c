@@ -137,7 +137,8 @@ static bool read_publish(const Tally__Publish *from, struct message *message, ui
     to->first_source_sequence = (uint64_t)from->first_source_sequence;
     to->entry_count = from->entry_count;
     uint32_t entry_count_max = message->quorum_number == 0 ? 0 : tail_bytes / PUBLISH_ENTRY_BYTES_MIN;
-    return from->source_id != 0 && NUMBER(from->first_source_sequence) && from->entry_count <= entry_count_max;
+    return from->source_id != 0 && NUMBER(from->first_source_sequence) &&
+           from->entry_count <= entry_count_max;
 }
 
 static bool read_publish_reply(const Tally__PublishReply *from, struct publish_reply *to)
@@ -154,10 +155,10 @@ static bool read_publish_reply(const Tally__PublishReply *from, struct publish_r
     to->committed_index = (uint64_t)from->committed_index;
     to->next_stream_sequence = (uint64_t)from->next_stream_sequence;
     return from->source_id != 0 && from->status <= PUBLISH_FAILED && codec_id_is_legal(from->leader_id) &&
-           NUMBER(from->term) && NUMBER(from->wanted_source_sequence) && NUMBER(from->logged_source_sequence) &&
-           NUMBER(from->logged_index) && NUMBER(from->replicated_source_sequence) &&
-           NUMBER(from->committed_source_sequence) && NUMBER(from->committed_index) &&
-           NUMBER(from->next_stream_sequence);
+           NUMBER(from->term) && NUMBER(from->wanted_source_sequence) &&
+           NUMBER(from->logged_source_sequence) && NUMBER(from->logged_index) &&
+           NUMBER(from->replicated_source_sequence) && NUMBER(from->committed_source_sequence) &&
+           NUMBER(from->committed_index) && NUMBER(from->next_stream_sequence);
 }
 
 static bool read_subscribe(const Tally__Subscribe *from, struct subscribe *to)
@@ -198,7 +199,8 @@ static bool read_deliver_reply(const Tally__DeliverReply *from, struct deliver_r
     return from->subscriber_id != 0 && NUMBER(from->next_index);
 }
 
-bool codec_read_client(const Tally__ReplicationWireMessage *outer, struct message *message, uint32_t tail_bytes)
+bool codec_read_client(const Tally__ReplicationWireMessage *outer, struct message *message,
+                       uint32_t tail_bytes)
 {
     switch (message->kind) {
     case MESSAGE_PUBLISH:

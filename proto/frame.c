@@ -9,8 +9,8 @@
 #include "quorum_number.h"
 #include "record.h"
 
-/* What one message may take while protobuf-c unpacks it: ours need under 500 bytes; a peer's nonsense (thousands of
- * tiny fields) meets the end of it and is refused. */
+/* What one message may take while protobuf-c unpacks it: ours need under 500 bytes; a peer's nonsense
+ * (thousands of tiny fields) meets the end of it and is refused. */
 #define SCRATCH_BYTES 4096
 
 /* Head of a DATA entry's payload, before its blocks (feed/stream.h). */
@@ -153,8 +153,8 @@ static enum frame_verdict check_identity(const struct message *message, const ch
     return !opens || quorum_name_is_legal(tail, tail_bytes) ? FRAME_GOOD : FRAME_BAD_FIELD;
 }
 
-/* Identities inside are not sent by us; where they are present they must agree with the head. A name beside a number
- * cannot be checked here and is refused. */
+/* Identities inside are not sent by us; where they are present they must agree with the head. A name beside a
+ * number cannot be checked here and is refused. */
 static bool identity_agrees(const Tally__ReplicationWireMessage *outer, const struct message *message,
                             const uint8_t *tail, uint32_t tail_bytes)
 {
@@ -173,7 +173,8 @@ static bool identity_agrees(const Tally__ReplicationWireMessage *outer, const st
 }
 
 enum frame_verdict frame_decode(struct frame_codec *codec, const uint8_t *bytes, size_t byte_count,
-                                struct message *ret_message, const uint8_t **ret_tail, uint32_t *ret_tail_bytes)
+                                struct message *ret_message, const uint8_t **ret_tail,
+                                uint32_t *ret_tail_bytes)
 {
     enum frame_verdict verdict = check_head(bytes, byte_count);
     if (verdict != FRAME_GOOD) {
@@ -191,8 +192,8 @@ enum frame_verdict frame_decode(struct frame_codec *codec, const uint8_t *bytes,
         return verdict;
     }
     codec->used_bytes = 0;
-    const Tally__ReplicationWireMessage *outer = tally__replication_wire_message__unpack(
-        &codec->allocator, message_bytes, bytes + FRAME_HEAD_BYTES);
+    const Tally__ReplicationWireMessage *outer =
+        tally__replication_wire_message__unpack(&codec->allocator, message_bytes, bytes + FRAME_HEAD_BYTES);
     if (outer == NULL || (int)outer->body_case != ret_message->kind) {
         return FRAME_BAD_MESSAGE;
     }
