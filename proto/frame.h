@@ -30,9 +30,10 @@
 #define FRAME_HEAD_BYTES 48
 #define FRAME_TAG_BYTES  16
 #define FRAME_PORT       26480 /* UDP, unless configured */
-/* The protobuf part of any message, at its largest values; of an append that carries records. */
+/* The protobuf part of any message, at its largest values; of an append, a delivery or a publish that has a
+ * tail. */
 #define FRAME_MESSAGE_BYTES_MAX 192
-#define FRAME_APPEND_BYTES_MAX  68
+#define FRAME_APPEND_BYTES_MAX  64
 
 enum frame_lane { FRAME_CONTROL = 0, FRAME_BULK = 1 };
 
@@ -45,12 +46,12 @@ enum frame_verdict {
     FRAME_BAD_KIND,
     FRAME_BAD_LANE,
     FRAME_BAD_PART,
-    FRAME_BAD_FLAGS,     /* sealed without a key, or a flag of a later version */
-    FRAME_BAD_LENGTH,    /* lengths and frame size disagree */
-    FRAME_BAD_MESSAGE,   /* not a ReplicationWireMessage, or not of the head's kind */
-    FRAME_BAD_FIELD,     /* a field out of range: negative id, unknown status, ... */
-    FRAME_BAD_IDENTITY,  /* sender, receiver or quorum in the head differ from those inside */
-    FRAME_WRONG_RECEIVER,/* not for this node; judged by the caller */
+    FRAME_BAD_FLAGS,      /* sealed without a key, or a flag of a later version */
+    FRAME_BAD_LENGTH,     /* lengths and frame size disagree */
+    FRAME_BAD_MESSAGE,    /* not a ReplicationWireMessage, or not of the head's kind */
+    FRAME_BAD_FIELD,      /* a field out of range: negative id, unknown status, ... */
+    FRAME_BAD_IDENTITY,   /* sender, receiver or quorum in the head differ from those inside */
+    FRAME_WRONG_RECEIVER, /* not for this node; judged by the caller */
     FRAME_VERDICT_COUNT
 };
 
@@ -60,14 +61,16 @@ struct arena;
 
 struct frame_codec *frame_codec_create(struct arena *arena);
 
-/* Total: any bytes give a verdict. On FRAME_GOOD *ret_message is filled (sender, receiver and quorum from the head)
- * and *ret_tail points into `bytes`. */
+/* Total: any bytes give a verdict. On FRAME_GOOD *ret_message is filled (sender, receiver and quorum from the
+ * head) and *ret_tail points into `bytes`. */
 enum frame_verdict frame_decode(struct frame_codec *codec, const uint8_t *bytes, size_t byte_count,
-                                struct message *ret_message, const uint8_t **ret_tail, uint32_t *ret_tail_bytes);
+                                struct message *ret_message, const uint8_t **ret_tail,
+                                uint32_t *ret_tail_bytes);
 
-/* Writes head and protobuf part so that they END at `tail` (FRAME_HEAD_BYTES + FRAME_MESSAGE_BYTES_MAX of room before
- * it are enough): the tail is already in place, nothing is moved. Returns where the frame begins. The frame is
- * insecure; its size is (tail + tail_bytes) - result. */
+/* Writes head and protobuf part so that they END at `tail` (FRAME_HEAD_BYTES + FRAME_MESSAGE_BYTES_MAX of
+ * room before it are enough): the tail is already in place, nothing is moved. Returns where the frame begins.
+ * The frame is insecure; its size is (tail + tail_bytes) - result. Beside records an append goes without
+ * last_sent_index, election_timeout_ns and disk_stall_ns, and its leader is its sender. */
 uint8_t *frame_encode_before(struct frame_codec *codec, const struct message *message, uint64_t sequence,
                              uint8_t *tail, uint32_t tail_bytes);
 
