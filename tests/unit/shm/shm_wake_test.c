@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two threads hand one frame to and fro, each sleeping without a time limit worth mentioning between its
  * turns: a single lost wake would let a wait run out. */
+#include <sched.h>
+
 #include "shm_pair.h"
 
 #define ROUNDS      20000
@@ -13,12 +15,24 @@ struct player {
     uint32_t count;
 };
 
+/* A moment that differs from round to round, so that frames come before, at and after the flag is set. */
+static void moment_pass(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    for (volatile uint32_t i = *state >> 22; i > 0; i = i - 1) {
+    }
+    if (*state >> 28 == 0) {
+        sched_yield();
+    }
+}
+
 /* Sleeps until a frame is there. */
-static bool frame_wait(struct shm_channel *channel, uint32_t *ret_value)
+static bool frame_wait(struct shm_channel *channel, uint32_t *random, uint32_t *ret_value)
 {
     uint32_t bytes;
     const uint8_t *frame;
     while ((frame = shm_receive_begin(channel, SHM_CONTROL, &bytes)) == NULL) {
+        moment_pass(random);
         shm_set_sleeping(channel, true);
         frame = shm_receive_begin(channel, SHM_CONTROL, &bytes);
         int ready = 1;
@@ -51,12 +65,14 @@ static void *player_run(void *argument)
         value_send(player->channel, 0);
     }
     uint32_t value = 0;
+    uint32_t random = player->first ? 1 : 2;
     while (value < ROUNDS) {
-        if (!frame_wait(player->channel, &value)) {
+        if (!frame_wait(player->channel, &random, &value)) {
             player->lost = true;
             return NULL;
         }
         player->count++;
+        moment_pass(&random);
         value_send(player->channel, value + 1);
     }
     return NULL;
