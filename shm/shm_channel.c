@@ -126,15 +126,17 @@ void shm_receive_end(struct shm_channel *channel, enum shm_lane lane)
 
 void shm_set_sleeping(struct shm_channel *channel, bool sleeping)
 {
-    atomic_store(sleeping_flag(channel, channel->side), sleeping ? 1 : 0);
+    _Atomic uint32_t *flag = sleeping_flag(channel, channel->side);
     if (sleeping) {
+        atomic_store(flag, 1);
         /* Partner of other_side_wake. */
         rte_smp_mb();
-        return;
+    } else if (atomic_exchange(flag, 0) == 0) {
+        /* Somebody woke us; if its write is still to come, one wait ends early. */
+        uint64_t count;
+        ssize_t ignored = read(channel->own_event_fd, &count, sizeof(count));
+        (void)ignored;
     }
-    uint64_t count;
-    ssize_t ignored = read(channel->own_event_fd, &count, sizeof(count));
-    (void)ignored;
 }
 
 bool shm_is_closed(const struct shm_channel *channel)

@@ -76,6 +76,9 @@ int shm_listen(const char *path);
 enum shm_verdict shm_accept(int listen_fd, uint64_t cluster_id, struct shm_channel *ret_channel,
                             int *ret_error);
 
+/* Takes one waiting connection, if there is one, only to tell it that there is no room (SHM_FULL). */
+void shm_refuse(int listen_fd);
+
 /* Connects to a listener; blocks at most `timeout_ms`. 0 or -errno (-ECONNREFUSED, -ENOENT: nobody listens;
  * -EPROTO: refused). */
 int shm_connect(const char *path, const struct shm_hello *hello, int timeout_ms,

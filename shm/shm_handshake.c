@@ -198,6 +198,15 @@ enum shm_verdict shm_accept(int listen_fd, uint64_t cluster_id, struct shm_chann
     return SHM_GOOD;
 }
 
+void shm_refuse(int listen_fd)
+{
+    int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0) {
+        answer_send(fd, SHM_FULL, 0, NULL);
+        close(fd);
+    }
+}
+
 /* ---- connecting ---- */
 
 /* Descriptors are the process's from here on: those of a message that we refuse are closed. */
@@ -220,6 +229,17 @@ static int fds_take(struct msghdr *message, int *ret_fds)
     return -EPROTO;
 }
 
+static enum shm_verdict answer_judge(const struct shm_answer *answer, ssize_t bytes)
+{
+    if (bytes != (ssize_t)sizeof(*answer) || answer->magic != SHM_MAGIC) {
+        return SHM_BAD_HELLO;
+    }
+    if (answer->version != SHM_VERSION) {
+        return SHM_OTHER_VERSION;
+    }
+    return answer->verdict <= SHM_ERROR ? (enum shm_verdict)answer->verdict : SHM_ERROR;
+}
+
 static int answer_receive(int fd, int timeout_ms, struct shm_answer *ret_answer, int *ret_fds)
 {
     int error = socket_wait(fd, POLLIN, timeout_ms);
@@ -238,17 +258,16 @@ static int answer_receive(int fd, int timeout_ms, struct shm_answer *ret_answer,
         return -ECONNRESET;
     }
     error = fds_take(&message, ret_fds);
-    if (error != 0) {
-        return error;
-    }
-    if (bytes != (ssize_t)sizeof(*ret_answer) || ret_answer->magic != SHM_MAGIC ||
-        ret_answer->version != SHM_VERSION || ret_answer->verdict != SHM_GOOD) {
+    enum shm_verdict verdict = answer_judge(ret_answer, bytes);
+    if (error == 0 && verdict != SHM_GOOD) {
         for (int i = 0; i < SHM_FD_COUNT; i++) {
             close(ret_fds[i]);
         }
-        return -EPROTO;
     }
-    return 0;
+    if (verdict == SHM_FULL) {
+        return -EBUSY;
+    }
+    return verdict == SHM_GOOD ? error : -EPROTO;
 }
 
 static int channel_take_over(struct shm_channel *channel, const struct shm_hello *hello, int timeout_ms)

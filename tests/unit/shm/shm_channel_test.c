@@ -205,6 +205,21 @@ static void strangers_are_refused(void)
     pair_unlisten(&pair);
 }
 
+static void a_listener_without_room_says_so(void)
+{
+    struct shm_pair pair;
+    pair_listen(&pair);
+    struct pair_connect connect = {.path = pair.path, .channel = &pair.client};
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, pair_connect_run, &connect) == 0);
+    struct pollfd waiting = {.fd = pair.listen_fd, .events = POLLIN};
+    poll(&waiting, 1, 5000);
+    shm_refuse(pair.listen_fd);
+    pthread_join(thread, NULL);
+    CHECK_EQUAL(connect.error, -EBUSY);
+    pair_unlisten(&pair);
+}
+
 static void a_stale_socket_is_replaced_and_a_live_one_is_not(void)
 {
     struct shm_pair pair;
@@ -278,6 +293,7 @@ static const struct test_case cases[] = {
     {"the end of the other side is seen, its last frames stay readable", the_end_of_the_other_side_is_seen},
     {"a hello of another cluster is refused, one of ours is taken", a_hello_is_judged},
     {"a silent stranger, garbage and another version are refused", strangers_are_refused},
+    {"a listener without room says so", a_listener_without_room_says_so},
     {"a stale socket is replaced and a live one is not", a_stale_socket_is_replaced_and_a_live_one_is_not},
     {"memory of the wrong size, seals or layout is not mapped", memory_that_could_shrink_is_refused},
     {"only a sleeper is woken, and once", only_a_sleeper_is_woken_and_once},
