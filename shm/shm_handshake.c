@@ -202,6 +202,10 @@ void shm_refuse(int listen_fd)
 {
     int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
+        /* Closing with an unread hello would reset the connection and lose the answer. */
+        struct shm_hello hello;
+        int error;
+        hello_receive(fd, 0, &hello, &error);
         answer_send(fd, SHM_FULL, 0, NULL);
         close(fd);
     }
