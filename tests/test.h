@@ -69,7 +69,7 @@ static int test_passes(const struct test_case *test)
 /* Runs every case and returns the exit status. */
 static int test_main(const struct test_case *cases, size_t count)
 {
-    volatile int failed = 0; /* kept across longjmp */
+    volatile int failed = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("1..%zu\n", count);
     for (size_t i = 0; i < count; i++) {

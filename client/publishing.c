@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ring of entries and how they go out. */
+#include "publishing.h"
+
+#include <string.h>
+
+#include "bytes.h"
+#include "check.h"
+#include "client.h"
+
+/* Questions in a row to which the leader gave no answer: then others are asked. */
+#define SILENT_ASK_COUNT 3
+#define NEVER_NS         UINT64_MAX
+/* Nothing tells when a full ring has room again. */
+#define FULL_PAUSE_NS 100000ull
+
+void publishing_init(struct tally_client *client, uint64_t source_id, uint32_t slot_count)
+{
+    struct publishing *publishing = &client->publishing;
+    *publishing = (struct publishing){
+        .slots = ARENA_ARRAY(&client->arena, struct publishing_slot, slot_count),
+        .slot_count = slot_count,
+        .source_id = source_id,
+        .is_numbered = source_id == 0, /* a source drawn at random is new: its first entry is 1 */
+        .first = 1,
+        .send_next = 1,
+        .sent_end = 1,
+        .next = 1,
+        .node = CLIENT_NO_NODE,
+    };
+}
+
+struct publishing_slot *publishing_slot_of(const struct publishing *publishing, uint64_t sequence)
+{
+    ASSERT(sequence >= publishing->first);
+    ASSERT(sequence - publishing->first < publishing->slot_count);
+    uint64_t place = publishing->first_slot + (sequence - publishing->first);
+    return &publishing->slots[place % publishing->slot_count];
+}
+
+/* What the leader would refuse is refused here, before it has a number: a refused number would stop those behind it. */
+static enum tally_status check_blocks(const struct tally_client *client, const uint8_t *blocks, size_t blocks_bytes,
+                                      unsigned message_count)
+{
+    if (blocks_bytes > client->blocks_bytes_max) {
+        return TALLY_TOO_LARGE;
+    }
+    if (message_count == 0 || message_count > UINT16_MAX) {
+        return TALLY_MALFORMED;
+    }
+    size_t at = 0;
+    for (unsigned i = 0; i < message_count; i++) {
+        if (blocks_bytes - at < 2) {
+            return TALLY_MALFORMED;
+        }
+        size_t message_bytes = load_be16(blocks + at);
+        at += 2;
+        if (message_bytes == 0 || blocks_bytes - at < message_bytes) {
+            return TALLY_MALFORMED;
+        }
+        at += message_bytes;
+    }
+    return at == blocks_bytes ? TALLY_OK : TALLY_MALFORMED;
+}
+
+/* The next free slot; NULL when in_flight_max entries are undecided. */
+static struct publishing_slot *begin_entry(struct tally_client *client)
+{
+    struct publishing *publishing = &client->publishing;
+    if (publishing->next - publishing->first == publishing->slot_count || publishing->is_refusing) {
+        return NULL;
+    }
+    return publishing_slot_of(publishing, publishing->next);
+}
+
+static void finish_entry(struct tally_client *client, struct publishing_slot *slot, size_t blocks_bytes,
+                         unsigned message_count, uint64_t *ret_source_sequence)
+{
+    struct publishing *publishing = &client->publishing;
+    client->now_ns = client->hooks.now_ns(client->hooks.context);
+    slot->published_ns = client->now_ns;
+    slot->bytes_before = publishing->tail_bytes;
+    slot->blocks_bytes = (uint16_t)blocks_bytes;
+    slot->message_count = (uint16_t)message_count;
+    publishing->tail_bytes += PUBLISHING_ENTRY_HEAD_BYTES + blocks_bytes;
+    *ret_source_sequence = publishing->is_numbered ? publishing->next : 0;
+    publishing->next++;
+    publishing->send_due_ns = 0;
+    if (publishing->state == PUBLISHING_IDLE) {
+        publishing_ask_at(client, 0, client->now_ns);
+    }
+}
+
+enum tally_status tally_publish(struct tally_client *client, const void *blocks, size_t blocks_bytes,
+                                unsigned message_count, uint64_t *ret_source_sequence)
+{
+    enum tally_status status = check_blocks(client, blocks, blocks_bytes, message_count);
+    if (status != TALLY_OK) {
+        return status;
+    }
+    struct publishing_slot *slot = begin_entry(client);
+    if (!slot) {
+        return TALLY_BUSY;
+    }
+    memcpy(slot->blocks, blocks, blocks_bytes);
+    finish_entry(client, slot, blocks_bytes, message_count, ret_source_sequence);
+    return TALLY_OK;
+}
+
+enum tally_status tally_publish_message(struct tally_client *client, const void *message, size_t message_bytes,
+                                        uint64_t *ret_source_sequence)
+{
+    if (message_bytes == 0) {
+        return TALLY_MALFORMED;
+    }
+    if (message_bytes > client->blocks_bytes_max - 2) {
+        return TALLY_TOO_LARGE;
+    }
+    struct publishing_slot *slot = begin_entry(client);
+    if (!slot) {
+        return TALLY_BUSY;
+    }
+    store_be16(slot->blocks, (uint16_t)message_bytes);
+    memcpy(slot->blocks + 2, message, message_bytes);
+    finish_entry(client, slot, message_bytes + 2, 1, ret_source_sequence);
+    return TALLY_OK;
+}
+
+/* The oldest entry of which no outcome was told. */
+static uint64_t oldest_untold(const struct publishing *publishing)
+{
+    return publishing->given_up >= publishing->first ? publishing->given_up + 1 : publishing->first;
+}
+
+uint32_t tally_in_flight(const struct tally_client *client)
+{
+    const struct publishing *publishing = &client->publishing;
+    return (uint32_t)(publishing->next - oldest_untold(publishing));
+}
+
+/* Bytes of entries [from, to). */
+static uint64_t bytes_between(const struct publishing *publishing, uint64_t from, uint64_t to)
+{
+    if (from >= to) {
+        return 0;
+    }
+    uint64_t end = to == publishing->next ? publishing->tail_bytes : publishing_slot_of(publishing, to)->bytes_before;
+    return end - publishing_slot_of(publishing, from)->bytes_before;
+}
+
+/* Sent, and not in the leader's log as far as it has said. */
+static uint64_t window_used_bytes(const struct publishing *publishing)
+{
+    uint64_t from = publishing->held + 1 > publishing->first ? publishing->held + 1 : publishing->first;
+    return bytes_between(publishing, from, publishing->send_next);
+}
+
+static bool is_window_open(const struct tally_client *client)
+{
+    const struct publishing *publishing = &client->publishing;
+    const struct transport *transport = client->nodes[publishing->node].transport;
+    uint64_t used_bytes = window_used_bytes(publishing);
+    return publishing->is_probing ? used_bytes == 0 : used_bytes < transport->window_bytes;
+}
+
+/* Copies entries from send_next on into the tail while they fit. */
+static uint32_t gather_entries(struct tally_client *client, uint32_t room, uint32_t *ret_tail_bytes)
+{
+    struct publishing *publishing = &client->publishing;
+    uint8_t *tail = client_tail(client);
+    uint32_t tail_bytes = 0;
+    uint32_t count = 0;
+    for (uint64_t sequence = publishing->send_next; sequence < publishing->next; sequence++) {
+        const struct publishing_slot *slot = publishing_slot_of(publishing, sequence);
+        uint32_t entry_bytes = PUBLISHING_ENTRY_HEAD_BYTES + slot->blocks_bytes;
+        if (entry_bytes > room - tail_bytes) {
+            break;
+        }
+        memcpy(tail + tail_bytes, (const uint8_t *)slot + offsetof(struct publishing_slot, blocks_bytes), entry_bytes);
+        tail_bytes += entry_bytes;
+        count++;
+    }
+    *ret_tail_bytes = tail_bytes;
+    return count;
+}
+
+static bool send_frame(struct tally_client *client)
+{
+    struct publishing *publishing = &client->publishing;
+    const struct transport *transport = client->nodes[publishing->node].transport;
+    uint32_t tail_bytes = 0;
+    uint32_t count = gather_entries(client, frame_tail_bytes_max(transport->frame_bytes_max, MESSAGE_PUBLISH),
+                                    &tail_bytes);
+    ASSERT(count > 0);
+    struct message message = {.kind = MESSAGE_PUBLISH,
+                              .publish = {.source_id = publishing->source_id,
+                                          .first_source_sequence = publishing->send_next,
+                                          .entry_count = count}};
+    if (!client_send(client, publishing->node, &message, tail_bytes)) {
+        return false;
+    }
+    if (publishing->send_next == publishing->first) {
+        publishing->alive_ns = client->now_ns; /* nothing was on the way: the wait for an answer begins */
+    }
+    publishing->send_next += count;
+    if (publishing->sent_end < publishing->send_next) {
+        publishing->sent_end = publishing->send_next;
+    }
+    return true;
+}
+
+unsigned publishing_send(struct tally_client *client)
+{
+    struct publishing *publishing = &client->publishing;
+    if (publishing->state != PUBLISHING_ATTACHED || publishing->is_refusing || client->quorum_number == 0 ||
+        client->now_ns < publishing->pause_end_ns) {
+        return 0;
+    }
+    unsigned frames = 0;
+    publishing->send_due_ns = 0;
+    while (publishing->send_next < publishing->next) {
+        if (!is_window_open(client)) {
+            publishing->send_due_ns = NEVER_NS; /* an answer opens it, or the silence is noticed */
+            break;
+        }
+        if (!send_frame(client)) {
+            publishing->send_due_ns = client->now_ns + FULL_PAUSE_NS;
+            break;
+        }
+        frames++;
+    }
+    return frames;
+}
+
+/* Asks the present node where the source stands: a PUBLISH without entries. */
+static bool ask(struct tally_client *client)
+{
+    struct publishing *publishing = &client->publishing;
+    publishing->ask_count++;
+    struct message message = {.kind = MESSAGE_PUBLISH,
+                              .publish = {.source_id = publishing->source_id,
+                                          .first_source_sequence = publishing->send_next}};
+    if (!client_send(client, publishing->node, &message, 0)) {
+        return false;
+    }
+    publishing->ask_id = client->message_id;
+    return true;
+}
+
+/* Entries whose time is over. Of those that have a number it is not known whether they are in the log; one without
+ * was never sent, and is not. */
+static unsigned give_up(struct tally_client *client)
+{
+    struct publishing *publishing = &client->publishing;
+    unsigned count = 0;
+    if (client->give_up_ns == 0) {
+        return 0;
+    }
+    for (;;) {
+        uint64_t oldest = oldest_untold(publishing);
+        if (oldest == publishing->next ||
+            client->now_ns - publishing_slot_of(publishing, oldest)->published_ns < client->give_up_ns) {
+            return count;
+        }
+        struct tally_event event = {.kind = TALLY_GIVEN_UP, .status = TALLY_UNKNOWN, .source_sequence = oldest};
+        if (publishing->is_numbered) {
+            publishing->given_up = oldest;
+        } else {
+            publishing->first_slot = (publishing->first_slot + 1) % publishing->slot_count;
+            publishing->next--;
+            event.kind = TALLY_REFUSED;
+            event.status = TALLY_NO_LEADER;
+            event.source_sequence = 0;
+        }
+        client_tell(client, &event);
+        count++;
+    }
+}
+
+static unsigned poll_asking(struct tally_client *client)
+{
+    struct publishing *publishing = &client->publishing;
+    if (client->now_ns < publishing->ask_due_ns) {
+        return 0;
+    }
+    if (publishing->ask_id != 0) {
+        publishing_ask_another(client, 0); /* no answer */
+    }
+    if (!client_connect(client, publishing->node) || !ask(client)) {
+        publishing_ask_another(client, client->retry_ns / 4);
+        return 0;
+    }
+    publishing->ask_due_ns = client->now_ns + client->retry_ns;
+    return 1;
+}
+
+/* A leader that owes answers and is silent is asked, and in the end left. */
+static unsigned poll_attached(struct tally_client *client)
+{
+    struct publishing *publishing = &client->publishing;
+    struct transport *transport = client->nodes[publishing->node].transport;
+    if (!client_connect(client, publishing->node) || transport->generation != publishing->generation) {
+        publishing_ask_at(client, publishing->node, client->now_ns);
+        return 1;
+    }
+    unsigned work = publishing_send(client);
+    if (publishing->send_next == publishing->first || client->now_ns - publishing->alive_ns < client->retry_ns) {
+        return work;
+    }
+    if (publishing->ask_count >= SILENT_ASK_COUNT) {
+        publishing_ask_at(client, publishing->node, client->now_ns);
+        publishing_ask_another(client, 0);
+        return work + 1;
+    }
+    publishing->alive_ns = client->now_ns;
+    return work + (ask(client) ? 1 : 0);
+}
+
+unsigned publishing_poll(struct tally_client *client)
+{
+    unsigned work = give_up(client);
+    switch (client->publishing.state) {
+    case PUBLISHING_IDLE:
+        return work;
+    case PUBLISHING_ASKING:
+        return work + poll_asking(client);
+    case PUBLISHING_ATTACHED:
+        return work + poll_attached(client);
+    }
+    return work;
+}
+
+static uint64_t give_up_deadline_ns(const struct tally_client *client)
+{
+    const struct publishing *publishing = &client->publishing;
+    uint64_t oldest = oldest_untold(publishing);
+    if (client->give_up_ns == 0 || oldest == publishing->next) {
+        return NEVER_NS;
+    }
+    return publishing_slot_of(publishing, oldest)->published_ns + client->give_up_ns;
+}
+
+uint64_t publishing_deadline_ns(const struct tally_client *client)
+{
+    const struct publishing *publishing = &client->publishing;
+    uint64_t due_ns = give_up_deadline_ns(client);
+    uint64_t next_ns = NEVER_NS;
+    switch (publishing->state) {
+    case PUBLISHING_IDLE:
+        break;
+    case PUBLISHING_ASKING:
+        next_ns = publishing->ask_due_ns;
+        break;
+    case PUBLISHING_ATTACHED:
+        if (publishing->send_next > publishing->first) {
+            next_ns = publishing->alive_ns + client->retry_ns;
+        }
+        if (publishing->send_next < publishing->next) {
+            uint64_t send_ns = later(publishing->pause_end_ns, publishing->send_due_ns);
+            next_ns = earlier(next_ns, send_ns);
+        }
+        break;
+    }
+    return earlier(next_ns, due_ns);
+}

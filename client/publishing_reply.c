@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What nodes answer: watermarks, refusals, and who leads. */
+#include "publishing.h"
+
+#include "client.h"
+
+#define BUSY_PAUSE_NS 500000ull
+/* Nodes may point at each other while they learn of a new leader. */
+#define REDIRECT_COUNT_MAX 2
+
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- looking for the leader ---- */
+
+void publishing_tell_leader(struct tally_client *client, uint64_t leader_id, uint64_t term)
+{
+    struct publishing *publishing = &client->publishing;
+    if (publishing->told_leader_id == leader_id && (leader_id == 0 || publishing->told_term == term)) {
+        return;
+    }
+    publishing->told_leader_id = leader_id;
+    publishing->told_term = term;
+    client_tell(client, &(struct tally_event){.kind = TALLY_LEADER, .node_id = leader_id, .term = term});
+}
+
+void publishing_ask_at(struct tally_client *client, uint32_t node, uint64_t due_ns)
+{
+    struct publishing *publishing = &client->publishing;
+    publishing->state = PUBLISHING_ASKING;
+    publishing->node = node;
+    publishing->ask_due_ns = due_ns;
+    publishing->ask_id = 0;
+}
+
+void publishing_ask_another(struct tally_client *client, uint64_t delay_ns)
+{
+    struct publishing *publishing = &client->publishing;
+    publishing->redirect_count = 0;
+    publishing_ask_at(client, (publishing->node + 1) % client->node_count, client->now_ns + delay_ns);
+    if (++publishing->asked_node_count < client->node_count) {
+        return;
+    }
+    bool somebody_answered = publishing->answer_count > 0;
+    publishing->asked_node_count = 0;
+    publishing->answer_count = 0;
+    publishing_tell_leader(client, 0, publishing->term);
+    /* A node's own trouble, told before, says more than that nobody leads. */
+    if (!somebody_answered || client->problem == TALLY_OK || client->problem == TALLY_UNREACHABLE) {
+        client_tell_problem(client, somebody_answered ? TALLY_NO_LEADER : TALLY_UNREACHABLE, 0, 0);
+    }
+}
+
+/* The number of the oldest entry, and of those behind it, before any was sent. */
+static void number_from(struct publishing *publishing, uint64_t first)
+{
+    uint64_t count = publishing->next - publishing->first;
+    publishing->is_numbered = true;
+    publishing->first = first;
+    publishing->send_next = first;
+    publishing->sent_end = first;
+    publishing->next = first + count;
+    publishing->receipt = first - 1;
+    publishing->given_up = first - 1;
+}
+
+/* The leader's log has entries of this source that this client never sent: another publisher uses its id, or an
+ * earlier life's frames arrived late. What was not sent cannot have those numbers. */
+static void yield_numbers(struct tally_client *client, uint64_t wanted)
+{
+    struct publishing *publishing = &client->publishing;
+    publishing_refuse_from(client, publishing->sent_end, TALLY_FAILED);
+    if (publishing->first == publishing->next) {
+        number_from(publishing, wanted);
+    } /* else: those sent are decided first, then the leader is asked again */
+}
+
+static void attach(struct tally_client *client, uint32_t node, const struct publish_reply *reply)
+{
+    struct publishing *publishing = &client->publishing;
+    uint64_t wanted = reply->wanted_source_sequence;
+    publishing->state = PUBLISHING_ATTACHED;
+    publishing->node = node;
+    publishing->generation = client->nodes[node].transport->generation;
+    publishing->term = reply->term;
+    publishing->ask_id = 0;
+    publishing->asked_node_count = 0;
+    publishing->answer_count = 0;
+    publishing->redirect_count = 0;
+    publishing->held = wanted - 1;
+    publishing->is_probing = false;
+    publishing->gap_sequence = 0;
+    publishing->pause_end_ns = 0;
+    if (!publishing->is_numbered) {
+        number_from(publishing, wanted);
+    }
+    publishing_go_back(client, wanted);
+    publishing->resend_id = client->message_id + 1; /* what was sent before speaks of another time */
+    publishing->resend_ns = client->now_ns;
+    client_tell_problem(client, TALLY_OK, 0, 0);
+    publishing_tell_leader(client, client->nodes[node].node_id, reply->term);
+}
+
+/* Only what answers the present question, or comes from the leader we follow, moves us. A node that does not know the
+ * quorum knows no term. */
+static bool concerns_us(const struct publishing *publishing, uint32_t node, const struct message *message)
+{
+    uint64_t term = message->publish_reply.term;
+    if (node != publishing->node) {
+        return false;
+    }
+    if (publishing->state == PUBLISHING_ATTACHED) {
+        return term == 0 || term >= publishing->term;
+    }
+    return publishing->ask_id != 0 && message->message_id >= publishing->ask_id;
+}
+
+static void follow_redirection(struct tally_client *client, uint32_t node, const struct publish_reply *reply)
+{
+    struct publishing *publishing = &client->publishing;
+    uint32_t target = client_find_node(client, reply->leader_id);
+    publishing->answer_count++;
+    publishing_tell_leader(client, 0, reply->term);
+    if (reply->leader_id != 0 && target == CLIENT_NO_NODE) {
+        client_tell_problem(client, TALLY_UNREACHABLE, reply->leader_id, 0);
+    }
+    if (target == node) {
+        publishing_ask_at(client, node, client->now_ns + client->retry_ns / 4); /* elected, not ready yet */
+    } else if (target != CLIENT_NO_NODE && publishing->redirect_count < REDIRECT_COUNT_MAX) {
+        publishing->redirect_count++;
+        publishing_ask_at(client, target, client->now_ns);
+    } else {
+        publishing_ask_another(client, client->retry_ns / 4);
+    }
+}
+
+static void leave_for(struct tally_client *client, uint32_t node, enum tally_status status)
+{
+    client->publishing.answer_count++;
+    client_tell_problem(client, status, client->nodes[node].node_id, 0);
+    if (status == TALLY_UNKNOWN_QUORUM) {
+        client->quorum_number = 0; /* it may have been made anew: ask by name */
+    }
+    publishing_ask_another(client, client->retry_ns / 4);
+}
+
+/* ---- watermarks ---- */
+
+static void tell_range(struct tally_client *client, enum tally_event_kind kind, uint64_t from, uint64_t to,
+                       uint64_t index, uint64_t term)
+{
+    uint64_t first = greater(from, client->publishing.given_up + 1);
+    if (first <= to) {
+        client_tell(client, &(struct tally_event){.kind = kind,
+                                                  .first_source_sequence = first,
+                                                  .source_sequence = to,
+                                                  .index = index,
+                                                  .term = term});
+    }
+}
+
+/* Each entry once in either range, ascending; no commit before its receipt. A commit is true whoever tells of it,
+ * what only is in a log counts from the leader alone. */
+static void take_watermarks(struct tally_client *client, const struct publish_reply *reply, bool is_leader)
+{
+    struct publishing *publishing = &client->publishing;
+    if (!publishing->is_numbered) {
+        return;
+    }
+    uint64_t sent = publishing->sent_end - 1;
+    uint64_t committed = smaller(reply->committed_source_sequence, sent);
+    uint64_t committed_index = committed == reply->committed_source_sequence ? reply->committed_index : 0;
+    uint64_t logged = is_leader ? smaller(reply->logged_source_sequence, sent) : 0;
+    uint64_t logged_index = logged == reply->logged_source_sequence ? reply->logged_index : 0;
+    if (logged <= committed) {
+        logged = committed;
+        logged_index = committed_index;
+    }
+    if (logged > publishing->receipt && logged >= publishing->first) {
+        uint64_t from = publishing->receipt + 1;
+        publishing->receipt = logged;
+        tell_range(client, TALLY_RECEIPT, from, logged, logged_index, reply->term);
+    }
+    if (committed >= publishing->first) {
+        uint64_t from = publishing->first;
+        uint64_t count = committed + 1 - from;
+        publishing->first = committed + 1;
+        publishing->first_slot = (uint32_t)((publishing->first_slot + count) % publishing->slot_count);
+        publishing->send_next = greater(publishing->send_next, publishing->first);
+        tell_range(client, TALLY_COMMITTED, from, committed, committed_index, reply->term);
+    }
+}
+
+/* ---- refusals ---- */
+
+void publishing_go_back(struct tally_client *client, uint64_t sequence)
+{
+    struct publishing *publishing = &client->publishing;
+    uint64_t target = smaller(greater(sequence, publishing->first), publishing->sent_end);
+    if (target < publishing->send_next) {
+        publishing->resend_id = client->message_id + 1;
+        publishing->resend_ns = client->now_ns;
+    }
+    publishing->send_next = target;
+}
+
+void publishing_refuse_from(struct tally_client *client, uint64_t from, enum tally_status status)
+{
+    struct publishing *publishing = &client->publishing;
+    uint64_t end = publishing->next;
+    uint64_t told = greater(from, publishing->given_up + 1);
+    publishing->next = from;
+    publishing->tail_bytes = from < end ? publishing_slot_of(publishing, from)->bytes_before : publishing->tail_bytes;
+    publishing->send_next = smaller(publishing->send_next, from);
+    publishing->sent_end = smaller(publishing->sent_end, from);
+    publishing->receipt = smaller(publishing->receipt, from - 1);
+    publishing->given_up = smaller(publishing->given_up, from - 1);
+    publishing->resend_id = client->message_id + 1;
+    publishing->resend_ns = client->now_ns;
+    /* Their numbers are used again. A copy still on its way must find the log as it is now, so there is a pause, and
+     * then the leader says anew where the source stands. */
+    publishing_ask_at(client, publishing->node, client->now_ns + client->retry_ns);
+    publishing->is_refusing = true;
+    for (uint64_t sequence = told; sequence < end; sequence++) {
+        client_tell(client,
+                    &(struct tally_event){.kind = TALLY_REFUSED, .status = status, .source_sequence = sequence});
+    }
+    publishing->is_refusing = false;
+}
+
+/* A refusal of something that has been sent again since is old news; but not for ever, in case the newer copy and its
+ * answer are lost. */
+static bool is_fresh(const struct tally_client *client, const struct message *message)
+{
+    const struct publishing *publishing = &client->publishing;
+    return message->message_id >= publishing->resend_id ||
+           client->now_ns - publishing->resend_ns >= client->retry_ns;
+}
+
+/* The same entry is missing twice in a row: one frame at a time until it has arrived, so that what is behind it can
+ * neither fill queues nor hide why it is refused. */
+static void repair_gap(struct tally_client *client, uint64_t wanted)
+{
+    struct publishing *publishing = &client->publishing;
+    publishing->is_probing = publishing->gap_sequence == wanted;
+    publishing->gap_sequence = wanted;
+    if (wanted < publishing->first) {
+        client_tell_problem(client, TALLY_FAILED, client->nodes[publishing->node].node_id, 0);
+        publishing->pause_end_ns = client->now_ns + client->retry_ns; /* it lacks what was committed: no leader */
+    }
+    publishing_go_back(client, wanted);
+}
+
+static void refuse(struct tally_client *client, uint64_t wanted, enum tally_status status)
+{
+    client_tell_problem(client, status, client->nodes[client->publishing.node].node_id, 0);
+    publishing_refuse_from(client, greater(wanted, client->publishing.first), status);
+}
+
+static void handle_status(struct tally_client *client, const struct message *message, bool answers_question)
+{
+    const struct publish_reply *reply = &message->publish_reply;
+    uint64_t wanted = reply->wanted_source_sequence;
+    switch ((enum publish_status)reply->status) {
+    case PUBLISH_OK:
+        if (answers_question) {
+            publishing_go_back(client, wanted);
+        }
+        return;
+    case PUBLISH_SEQUENCE_GAP:
+        repair_gap(client, wanted);
+        return;
+    case PUBLISH_BUSY:
+        client->publishing.pause_end_ns = client->now_ns + BUSY_PAUSE_NS;
+        publishing_go_back(client, wanted);
+        return;
+    case PUBLISH_NO_SPACE:
+        refuse(client, wanted, TALLY_NO_SPACE);
+        return;
+    case PUBLISH_TOO_LARGE:
+        refuse(client, wanted, TALLY_TOO_LARGE);
+        return;
+    case PUBLISH_MALFORMED:
+        refuse(client, wanted, TALLY_MALFORMED);
+        return;
+    case PUBLISH_SOURCES_FULL:
+        refuse(client, wanted, TALLY_SOURCES_FULL);
+        return;
+    case PUBLISH_NOT_LEADER:
+    case PUBLISH_UNKNOWN_QUORUM:
+    case PUBLISH_FAILED:
+        return; /* not said by a leader: handled before */
+    }
+}
+
+/* From one that leads: it says which sequence it wants. */
+static void receive_from_leader(struct tally_client *client, uint32_t node, const struct message *message)
+{
+    struct publishing *publishing = &client->publishing;
+    const struct publish_reply *reply = &message->publish_reply;
+    uint64_t wanted = reply->wanted_source_sequence;
+    bool is_new = publishing->state == PUBLISHING_ASKING || node != publishing->node || reply->term > publishing->term;
+    bool answers_question = publishing->ask_id != 0 && message->message_id >= publishing->ask_id;
+    if (reply->term < publishing->term || client->quorum_number == 0) {
+        return;
+    }
+    if (publishing->state == PUBLISHING_ASKING && node == publishing->node && !answers_question) {
+        return; /* an answer from before a pause or a new connection */
+    }
+    if (is_new) {
+        attach(client, node, reply);
+    }
+    publishing->alive_ns = client->now_ns;
+    publishing->ask_count = 0;
+    if (answers_question) {
+        publishing->ask_id = 0;
+    }
+    if (wanted > publishing->held + 1) {
+        publishing->held = wanted - 1;
+        publishing->is_probing = false;
+        publishing->send_next = greater(publishing->send_next, smaller(wanted, publishing->sent_end));
+    }
+    if (wanted > publishing->sent_end) {
+        yield_numbers(client, wanted);
+        return;
+    }
+    if (!is_new && (reply->status == PUBLISH_OK || is_fresh(client, message))) {
+        handle_status(client, message, answers_question);
+    }
+}
+
+unsigned publishing_receive(struct tally_client *client, uint32_t node, const struct message *message)
+{
+    struct publishing *publishing = &client->publishing;
+    const struct publish_reply *reply = &message->publish_reply;
+    if (publishing->state == PUBLISHING_IDLE || reply->source_id != publishing->source_id) {
+        return 0;
+    }
+    bool leads = reply->wanted_source_sequence != 0;
+    bool is_current = leads && reply->term >= publishing->term;
+    take_watermarks(client, reply, is_current);
+    switch ((enum publish_status)reply->status) {
+    case PUBLISH_NOT_LEADER:
+        if (concerns_us(publishing, node, message)) {
+            follow_redirection(client, node, reply);
+        }
+        return 1;
+    case PUBLISH_UNKNOWN_QUORUM:
+        if (concerns_us(publishing, node, message)) {
+            leave_for(client, node, TALLY_UNKNOWN_QUORUM);
+        }
+        return 1;
+    case PUBLISH_FAILED:
+        if (concerns_us(publishing, node, message)) {
+            leave_for(client, node, TALLY_FAILED);
+        }
+        return 1;
+    case PUBLISH_BUSY:
+    case PUBLISH_OK:
+    case PUBLISH_NO_SPACE:
+    case PUBLISH_TOO_LARGE:
+    case PUBLISH_MALFORMED:
+    case PUBLISH_SEQUENCE_GAP:
+    case PUBLISH_SOURCES_FULL:
+        if (leads) {
+            receive_from_leader(client, node, message);
+        } else if (concerns_us(publishing, node, message)) {
+            publishing_ask_at(client, node, client->now_ns + client->retry_ns / 4); /* no place for us there now */
+        }
+        return 1;
+    }
+    return 0;
+}
