@@ -6,6 +6,11 @@
 
 #include "quorum_number.h"
 
+static uint64_t number_of(const struct engine *engine, const char *name, const struct configuration *voters)
+{
+    return quorum_number(engine->options.cluster_id, name, strlen(name), voters->voters, voters->voter_count);
+}
+
 struct engine_quorum *engine_find_by_name(struct engine *engine, const uint8_t *name, size_t name_bytes)
 {
     for (uint32_t i = 0; i < engine->quorum_count; i++) {
@@ -42,7 +47,7 @@ struct engine_quorum *engine_open_quorum(struct engine *engine, const struct rec
 static struct engine_quorum *bind_quorum(struct engine *engine, const char *name,
                                          const struct configuration *voters, int *ret_error)
 {
-    uint64_t number = quorum_number(engine->options.cluster_id, name, voters);
+    uint64_t number = number_of(engine, name, voters);
     struct engine_quorum *known = engine_find_by_name(engine, (const uint8_t *)name, strlen(name));
     if (known) {
         *ret_error = known->number == number ? 0 : -EEXIST;
@@ -72,7 +77,7 @@ static struct engine_quorum *bind_quorum(struct engine *engine, const char *name
 
 void engine_bootstrap(struct engine *engine, struct engine_command *command)
 {
-    if (!quorum_name_is_legal((const uint8_t *)command->name, strlen(command->name))) {
+    if (!quorum_name_is_legal(command->name, strlen(command->name))) {
         command->error = -EINVAL;
         return;
     }
@@ -127,7 +132,7 @@ bool engine_receive_unknown(struct engine *engine, const struct message *message
     if (record_check(tail, tail_bytes, &head) != RECORD_GOOD || head.type != RECORD_CONFIGURATION ||
         head.index != 1 ||
         !quorum_payload_decode(tail + RECORD_HEAD_BYTES, head.length - (size_t)RECORD_HEAD_BYTES, &voters, name) ||
-        quorum_number(engine->options.cluster_id, name, &voters) != message->quorum_number) {
+        number_of(engine, name, &voters) != message->quorum_number) {
         engine->refused_count++;
         return true;
     }

@@ -3,24 +3,12 @@
 
 #include <string.h>
 
+#include "quorum_number.h"
+
 void recovery_init(struct recovery *recovery, struct arena *arena, uint32_t quorum_count_max)
 {
     *recovery = (struct recovery){.quorum_count_max = quorum_count_max};
     recovery->quorums = ARENA_ARRAY(arena, struct recovered_quorum, quorum_count_max);
-}
-
-bool quorum_name_is_legal(const uint8_t *name, size_t name_bytes)
-{
-    static const char legal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    if (name_bytes == 0 || name_bytes > QUORUM_NAME_BYTES_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < name_bytes; i++) {
-        if (name[i] == 0 || strchr(legal, name[i]) == NULL) {
-            return false;
-        }
-    }
-    return true;
 }
 
 size_t quorum_payload_encode(const struct configuration *voters, const char *name, uint8_t *bytes)
@@ -36,7 +24,7 @@ bool quorum_payload_decode(const uint8_t *bytes, size_t byte_count, struct confi
     size_t used = configuration_peek_bytes(bytes, byte_count);
     struct configuration voters;
     if (used == 0 || !configuration_decode(bytes, used, &voters) || voters.transitional ||
-        !quorum_name_is_legal(bytes + used, byte_count - used)) {
+        !quorum_name_is_legal((const char *)bytes + used, byte_count - used)) {
         return false;
     }
     *ret_voters = voters;

@@ -49,7 +49,4 @@ size_t quorum_payload_encode(const struct configuration *voters, const char *nam
 bool quorum_payload_decode(const uint8_t *bytes, size_t byte_count, struct configuration *ret_voters, char *ret_name);
 #define QUORUM_PAYLOAD_BYTES_MAX (CONFIGURATION_BYTES_MAX + QUORUM_NAME_BYTES_MAX)
 
-/* 1..64 of a-zA-Z0-9._- */
-bool quorum_name_is_legal(const uint8_t *name, size_t name_bytes);
-
 #endif
