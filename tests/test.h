@@ -59,7 +59,7 @@ static jmp_buf test_failed;
 /* Runs every case and returns the exit status. */
 static int test_main(const struct test_case *cases, size_t count)
 {
-    int failed = 0;
+    volatile int failed = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("1..%zu\n", count);
     for (size_t i = 0; i < count; i++) {
