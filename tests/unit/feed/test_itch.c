@@ -79,6 +79,38 @@ static void test_deterministic(void)
     CHECK(day_hash(2, 100000) != GOLDEN_HASH);
 }
 
+/* The first message of a type in a day of two symbols and 200 messages. */
+static void check_first(uint8_t type, const char *golden)
+{
+    struct itch_generator_options options = {.seed = 1, .message_count = 200, .symbol_count = 2};
+    arena_fini(&arena);
+    arena_init(&arena);
+    CHECK(itch_generator_init(&generator, &options, &arena));
+    size_t bytes;
+    do {
+        bytes = itch_generator_next(&generator, message);
+        CHECK(bytes > 0);
+    } while (message[0] != type);
+    CHECK_BYTES(message, golden, bytes);
+}
+
+static void test_golden_messages(void)
+{
+    check_first('S', "S\0\0\0\0\x09\xd2\x92\x29\xe0\x64"
+                     "O");
+    check_first('R', "R\0\1\0\0\x09\xd2\x92\x29\xe0\xc8"
+                     "AAAA    Q \0\0\0dNCZ PN 1N\0\0\0\0N");
+    check_first('A', "A\0\1\0\0\x1f\x36\x35\xe6\x91\x06"
+                     "\0\0\0\0\0\0\0\1S\0\0\0\xc8"
+                     "AAAA    \0\x2b\xe3\x28");
+    check_first('D', "D\0\1\0\0\x20\x51\xa3\xe0\x7c\x90"
+                     "\0\0\0\0\0\0\0\3");
+    check_first('U', "U\0\2\0\0\x20\x51\xa3\xe0\x80\xb2"
+                     "\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0\6\0\0\0\xc8\0\x39\x49\xa0");
+    check_first('E', "E\0\2\0\0\x20\x51\xa3\xe0\x81\xda"
+                     "\0\0\0\0\0\0\0\6\0\0\0\x0e\0\0\0\0\0\0\0\1");
+}
+
 static void test_count(void)
 {
     static const uint64_t counts[] = {10, 11, 100, 5000, 65537};
@@ -330,6 +362,7 @@ static const struct test_case cases[] = {
     {"message lengths are those of ITCH 5.0", test_lengths},
     {"timestamps are 48 bits, big-endian", test_timestamp},
     {"one seed gives one day, byte for byte", test_deterministic},
+    {"messages are their golden bytes, integers big-endian", test_golden_messages},
     {"a day has as many messages as asked for, all well-formed", test_count},
     {"a day that cannot be made is refused", test_refused},
     {"a day starts with S, R, H, Y, L and ends with S of M, E, C", test_frame_of_the_day},
