@@ -17,7 +17,7 @@ static void note_commit(struct engine *engine, uint32_t slot, const struct recor
     if (head->type != RECORD_DATA || !quorum->leads) {
         return;
     }
-    publishers_note_commit(engine, slot, load_le64(record + RECORD_HEAD_BYTES + STREAM_SOURCE_ID_OFFSET));
+    publishers_note_commit(engine, slot, stream_data_source(record + RECORD_HEAD_BYTES));
     if (head->term == quorum->leader_term && engine->wall_ns >= head->arrival_ns) {
         histogram_record(engine->commit_latency, engine->wall_ns - head->arrival_ns);
     }
@@ -53,7 +53,7 @@ static void open_session(struct engine *engine, uint32_t slot)
     struct stream_open open = {.mode = STREAM_SEQUENCED, .first_sequence = 1};
     memset(open.session, ' ', sizeof(open.session));
     memcpy(open.session, quorum->name, strnlen(quorum->name, sizeof(open.session)));
-    stream_open_encode(payload, &open);
+    stream_open_encode(&open, payload);
     struct host_entry entry = {
         .type = RECORD_OPEN, .head = payload, .head_bytes = sizeof(payload), .arrival_ns = engine->wall_ns};
     struct host_receipt receipt;
@@ -91,7 +91,7 @@ static unsigned build_tail(struct engine *engine, uint32_t slot, unsigned budget
     if (quorum->tail_index < last_index) {
         return work;
     }
-    if (!quorum->tail->is_open) {
+    if (!stream_is_open(quorum->tail)) {
         open_session(engine, slot);
         return work + 1;
     }

@@ -210,8 +210,8 @@ static void fill_quorum_status(const struct engine *engine, uint32_t slot, struc
     status->durable_index = replicator->durable_index;
     status->commit_index = replicator->commit_index;
     status->applied_index = quorum->applied_index;
-    status->next_stream_sequence = quorum->committed->next_sequence;
-    status->source_count = quorum->committed->source_count;
+    status->next_stream_sequence = stream_next_sequence(quorum->committed);
+    status->source_count = stream_source_count(quorum->committed);
     status->stream_fault = quorum->stream_fault;
     if (logged) {
         status->configuration = logged->configuration;

@@ -116,7 +116,7 @@ static enum publish_status status_of_refusal(enum replicator_refusal refusal, in
 static enum publish_status status_of_admission(enum stream_verdict verdict)
 {
     switch (verdict) {
-    case STREAM_SOURCE_GAP:
+    case STREAM_SEQUENCE_GAP:
         return PUBLISH_SEQUENCE_GAP;
     case STREAM_SOURCES_FULL:
         return PUBLISH_SOURCES_FULL;
@@ -146,7 +146,7 @@ struct frame_entries {
 static enum publish_status gather(struct engine *engine, struct stream_state *tail, struct frame_entries *entries,
                                   uint64_t source_id, uint64_t arrival_ns, struct batch *batch)
 {
-    uint64_t base = tail->next_sequence;
+    uint64_t base = stream_next_sequence(tail);
     batch->count = 0;
     while (entries->left > 0 && batch->count < ENTRIES_MAX) {
         if (entries->end - entries->at < ENTRY_HEAD_BYTES) {
@@ -162,19 +162,16 @@ static enum publish_status gather(struct engine *engine, struct stream_state *ta
             return PUBLISH_TOO_LARGE;
         }
         /* The batch is not applied yet: an entry behind `count` fresh ones is as fresh as the first of them. */
-        struct stream_offer offer = {.source_id = source_id,
-                                     .source_sequence = entries->source_sequence - batch->count,
-                                     .blocks = blocks,
-                                     .blocks_bytes = blocks_bytes,
-                                     .message_count = (uint16_t)message_count};
-        struct stream_source source;
-        enum stream_verdict verdict = stream_admit(tail, &offer, &source);
+        enum stream_verdict verdict = stream_admit(tail, source_id, entries->source_sequence - batch->count, blocks,
+                                                   blocks_bytes, message_count);
         if (verdict == STREAM_FRESH) {
             uint8_t *head = batch->heads[batch->count];
-            stream_data_head_encode(head, &(struct stream_data_head){.base_sequence = base,
-                                                                     .source_id = source_id,
-                                                                     .source_sequence = entries->source_sequence,
-                                                                     .message_count = offer.message_count});
+            stream_data_head_encode(
+                &(struct stream_data_head){.base_sequence = base,
+                                           .source_id = source_id,
+                                           .source_sequence = entries->source_sequence,
+                                           .message_count = (uint16_t)message_count},
+                head);
             batch->entries[batch->count++] = (struct host_entry){.type = RECORD_DATA,
                                                                  .head = head,
                                                                  .head_bytes = STREAM_DATA_HEAD_BYTES,
@@ -196,7 +193,8 @@ static enum publish_status gather(struct engine *engine, struct stream_state *ta
 static void apply_batch(struct engine_quorum *quorum, const struct batch *batch, uint64_t first_index)
 {
     for (uint32_t i = 0; i < batch->count; i++) {
-        stream_note_data(quorum->tail, first_index + i, batch->heads[i]);
+        const struct host_entry *entry = &batch->entries[i];
+        stream_note_data(quorum->tail, first_index + i, entry->head);
     }
     quorum->tail_index = first_index + batch->count - 1;
 }
@@ -301,23 +299,24 @@ static struct publish_reply reply_of(struct engine *engine, const struct publish
                                   .status = publisher->status,
                                   .leader_id = replicator->leader_id,
                                   .term = replicator->term};
-    const struct stream_source *source = stream_source_find(quorum->committed, publisher->source_id);
-    if (source) {
-        reply.committed_source_sequence = source->last_sequence;
-        reply.committed_index = source->last_index;
-        reply.replicated_source_sequence = source->last_sequence;
-        reply.next_stream_sequence = quorum->committed->next_sequence;
+    struct stream_source source;
+    if (stream_find_source(quorum->committed, publisher->source_id, &source)) {
+        reply.committed_source_sequence = source.sequence;
+        reply.committed_index = source.index;
+        reply.replicated_source_sequence = source.sequence;
+        reply.next_stream_sequence = stream_next_sequence(quorum->committed);
     }
     if (!quorum->leads || !quorum->tail_ready) {
         reply.status = PUBLISH_NOT_LEADER;
         return reply;
     }
-    source = stream_source_find(quorum->tail, publisher->source_id);
-    if (source) {
-        reply.logged_source_sequence = source->last_sequence;
-        reply.logged_index = source->last_index;
+    if (stream_find_source(quorum->tail, publisher->source_id, &source)) {
+        reply.logged_source_sequence = source.sequence;
+        reply.logged_index = source.index;
+        reply.wanted_source_sequence = source.sequence + 1;
+    } else {
+        reply.wanted_source_sequence = 1;
     }
-    reply.wanted_source_sequence = reply.logged_source_sequence + 1;
     return reply;
 }
 

@@ -31,7 +31,7 @@ struct engine_quorum *engine_open_quorum(struct engine *engine, const struct rec
         return NULL;
     }
     for (uint32_t i = 0; i < recovered->peer_count; i++) {
-        host_know_peer(engine->host, slot, recovered->peers[i].node_id, recovered->peers[i].incarnation);
+        host_restore_peer(engine->host, slot, recovered->peers[i].node_id, recovered->peers[i].incarnation);
     }
     struct engine_quorum *quorum = &engine->quorums[slot];
     strcpy(quorum->name, recovered->name);
