@@ -12,7 +12,7 @@ static void send_now(struct host *host, const struct replicator_send *send)
     const struct host_network *network = &host->options.network;
     uint32_t capacity_bytes;
     uint64_t receiver_id = send->message.receiver_id;
-    if (network->begin(network->context, receiver_id, send->message.kind, &capacity_bytes) != NULL) {
+    if (network->begin(network->context, receiver_id, false, &capacity_bytes) != NULL) {
         network->send(network->context, receiver_id, &send->message, 0);
     }
 }
@@ -127,7 +127,7 @@ static bool send_to_peer(struct host *host, struct host_quorum *quorum, uint32_t
     uint64_t node_id = quorum->replicator.peers[peer].node_id;
     struct fill fill = {.last_index = first - 1};
     *ret_later = true;
-    fill.tail = network->begin(network->context, node_id, MESSAGE_APPEND_ENTRIES, &fill.capacity_bytes);
+    fill.tail = network->begin(network->context, node_id, true, &fill.capacity_bytes);
     if (fill.tail == NULL) {
         return false;
     }

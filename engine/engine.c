@@ -113,6 +113,7 @@ static bool receive_for_replicator(struct engine *engine, const struct message *
     case HOST_NO_SPACE:
     case HOST_BAD_RECORDS:
     case HOST_BAD_SENDER:
+    case HOST_NEW_SENDER:
         engine->refused_count++;
         return true;
     }

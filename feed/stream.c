@@ -48,7 +48,8 @@ static void source_record(struct stream_state *state, const struct stream_source
     state->sources[state->slots[slot] - 1] = *source;
 }
 
-/* A source's numbers grow by one from entry to entry; the first one seen may be any. */
+/* A source's numbers begin at 1 and grow by one from entry to entry. Were any first number taken, an entry that overtook
+ * a lost first one would make that one look logged. */
 static enum stream_verdict source_check(const struct stream_state *state, uint64_t source_id,
                                         uint64_t source_sequence)
 {
@@ -57,6 +58,9 @@ static enum stream_verdict source_check(const struct stream_state *state, uint64
     }
     struct stream_source known;
     if (!stream_find_source(state, source_id, &known)) {
+        if (source_sequence != 1) {
+            return STREAM_SEQUENCE_GAP;
+        }
         return state->source_count < SOURCES_MAX ? STREAM_FRESH : STREAM_SOURCES_FULL;
     }
     if (source_sequence <= known.sequence) {

@@ -71,8 +71,8 @@ enum stream_verdict stream_admit(const struct stream_state *state, uint64_t sour
  * but the next sequences is our bug and asserted. */
 void stream_note_data(struct stream_state *state, uint64_t index, const uint8_t *head_bytes);
 
-/* False, and nothing written, when the log holds nothing of this source: then its first entry may have any
- * number. */
+/* False, and nothing written, when the log holds nothing of this source: its first entry has
+ * number 1. */
 bool stream_find_source(const struct stream_state *state, uint64_t source_id,
                         struct stream_source *ret_source);
 

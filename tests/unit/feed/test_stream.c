@@ -122,13 +122,13 @@ static void test_overflow(void)
 static void test_sources(void)
 {
     start(STREAM_SEQUENCED);
-    CHECK_EQUAL(apply_data(1, 7, 40), STREAM_APPLIED); /* a new source may start anywhere */
-    CHECK_EQUAL(apply_data(3, 7, 40), STREAM_DUPLICATE);
+    CHECK_EQUAL(apply_data(1, 7, 2), STREAM_SEQUENCE_GAP); /* a new source starts at 1, or its first entry is lost */
+    CHECK_EQUAL(apply_data(1, 7, 1), STREAM_APPLIED);
     CHECK_EQUAL(apply_data(3, 7, 1), STREAM_DUPLICATE);
-    CHECK_EQUAL(apply_data(3, 7, 42), STREAM_SEQUENCE_GAP);
-    CHECK_EQUAL(apply_data(3, 7, 41), STREAM_APPLIED);
+    CHECK_EQUAL(apply_data(3, 7, 3), STREAM_SEQUENCE_GAP);
+    CHECK_EQUAL(apply_data(3, 7, 2), STREAM_APPLIED);
     CHECK_EQUAL(apply_data(5, 8, 1), STREAM_APPLIED);
-    CHECK_EQUAL(find(7).sequence, 41);
+    CHECK_EQUAL(find(7).sequence, 2);
     CHECK_EQUAL(find(7).index, 3);
     CHECK(!knows(9));
     CHECK(!knows(0));
@@ -200,17 +200,18 @@ static void test_admit(void)
     start(STREAM_SEQUENCED);
     CHECK_EQUAL(admit(0, 1), STREAM_MALFORMED);
     CHECK_EQUAL(admit(7, 0), STREAM_MALFORMED);
-    CHECK_EQUAL(admit(7, 40), STREAM_FRESH);
+    CHECK_EQUAL(admit(7, 2), STREAM_SEQUENCE_GAP);
+    CHECK_EQUAL(admit(7, 1), STREAM_FRESH);
     CHECK(!knows(7));
-    CHECK_EQUAL(apply_data(1, 7, 40), STREAM_APPLIED);
-    CHECK_EQUAL(admit(7, 42), STREAM_SEQUENCE_GAP);
-    CHECK_EQUAL(find(7).sequence + 1, 41);
-    CHECK_EQUAL(admit(7, 39), STREAM_DUPLICATE);
+    CHECK_EQUAL(apply_data(1, 7, 1), STREAM_APPLIED);
+    CHECK_EQUAL(admit(7, 3), STREAM_SEQUENCE_GAP);
+    CHECK_EQUAL(find(7).sequence + 1, 2);
+    CHECK_EQUAL(admit(7, 1), STREAM_DUPLICATE);
     CHECK_EQUAL(find(7).index, 2);
-    CHECK_EQUAL(admit(7, 41), STREAM_FRESH);
+    CHECK_EQUAL(admit(7, 2), STREAM_FRESH);
     CHECK_EQUAL(apply_end(3), STREAM_APPLIED);
-    CHECK_EQUAL(admit(7, 40), STREAM_DUPLICATE);
-    CHECK_EQUAL(admit(7, 41), STREAM_NO_SESSION);
+    CHECK_EQUAL(admit(7, 1), STREAM_DUPLICATE);
+    CHECK_EQUAL(admit(7, 2), STREAM_NO_SESSION);
 }
 
 static void test_admit_blocks(void)
@@ -232,13 +233,13 @@ static void test_note_data(void)
     start(STREAM_SEQUENCED);
     CHECK_EQUAL(apply_data(1, 7, 1), STREAM_APPLIED);
     struct stream_state noted = state;
-    struct stream_data_head head = {stream_next_sequence(&state), 8, 5, 2, 0};
+    struct stream_data_head head = {stream_next_sequence(&state), 8, 1, 2, 0};
     uint8_t head_bytes[STREAM_DATA_HEAD_BYTES];
     stream_data_head_encode(&head, head_bytes);
     CHECK_EQUAL(stream_data_source(head_bytes), 8);
-    CHECK_EQUAL(admit(8, 5), STREAM_FRESH);
+    CHECK_EQUAL(admit(8, 1), STREAM_FRESH);
     stream_note_data(&noted, index_next, head_bytes);
-    CHECK_EQUAL(apply_data(3, 8, 5), STREAM_APPLIED);
+    CHECK_EQUAL(apply_data(3, 8, 1), STREAM_APPLIED);
     CHECK_BYTES(&noted, &state, sizeof(state));
 }
 
@@ -252,15 +253,15 @@ static void test_sources_full(void)
 {
     start(STREAM_SEQUENCED);
     for (uint64_t number = 0; number < SOURCES_MAX; number++) {
-        CHECK_EQUAL(apply_data(1 + 2 * number, source_id_of(number), 1 + number), STREAM_APPLIED);
+        CHECK_EQUAL(apply_data(1 + 2 * number, source_id_of(number), 1), STREAM_APPLIED);
     }
     CHECK_EQUAL(stream_source_count(&state), SOURCES_MAX);
     CHECK_EQUAL(apply_data(1 + 2 * SOURCES_MAX, 3, 1), STREAM_SOURCES_FULL);
     CHECK_EQUAL(admit(3, 1), STREAM_SOURCES_FULL);
     for (uint64_t number = 0; number < SOURCES_MAX; number++) {
-        CHECK_EQUAL(admit(source_id_of(number), 1 + number), STREAM_DUPLICATE);
+        CHECK_EQUAL(admit(source_id_of(number), 1), STREAM_DUPLICATE);
         CHECK_EQUAL(find(source_id_of(number)).index, 2 + number);
-        CHECK_EQUAL(admit(source_id_of(number), 2 + number), STREAM_FRESH);
+        CHECK_EQUAL(admit(source_id_of(number), 2), STREAM_FRESH);
     }
 }
 
