@@ -27,8 +27,8 @@ static void put_frame(struct fake_cluster *cluster, struct fake_queue *queue, co
     ASSERT(queue->count < FAKE_QUEUE_COUNT);
     ASSERT(byte_count <= FRAME_BYTES_MAX);
     struct fake_frame *frame = &queue->frames[queue->count++];
-    frame->due_ns =
-        cluster->now_ns + (cluster->delay_max_ns ? prng_below(&cluster->prng, cluster->delay_max_ns) : 0);
+    frame->due_ns = cluster->now_ns + cluster->delay_ns +
+                    (cluster->delay_max_ns ? prng_below(&cluster->prng, cluster->delay_max_ns) : 0);
     frame->bytes = byte_count;
     memcpy(frame->data, bytes, byte_count);
 }
@@ -220,6 +220,9 @@ static enum publish_status take_entries(struct fake_node *node, const struct pub
             return PUBLISH_SEQUENCE_GAP;
         }
         if (sequence == logged_sequence(node) + 1) {
+            if (value == node->cluster->refused_value) {
+                return PUBLISH_TOO_LARGE;
+            }
             if (node->cluster->is_full) {
                 return PUBLISH_NO_SPACE;
             }

@@ -70,6 +70,7 @@ struct fake_cluster {
     uint64_t source_sequence_before; /* what the source had in the log before all this */
     uint32_t busy_count;             /* so many PUBLISH frames are answered BUSY */
     bool is_full;                    /* NO_SPACE */
+    uint64_t refused_value;          /* TOO_LARGE */
     bool damage_next;                /* one bit of the next delivered records */
     uint64_t boundary_index;         /* a subscription from below is refused; 0: none */
     uint32_t drop_publish_after;     /* the n-th PUBLISH frame with entries from now on is lost; 0: none */

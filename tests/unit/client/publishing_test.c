@@ -97,7 +97,7 @@ static void publish_through_chaos(uint64_t seed)
 
 static void every_entry_once_through_chaos(void)
 {
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= 300; seed++) {
         publish_through_chaos(seed);
     }
 }
@@ -189,12 +189,13 @@ static void a_lost_frame_is_repaired_once(void)
     fake_elect(cluster, 1, 0, true);
     publish_values(client, 1, 1);
     run(cluster, client, 3);
+    cluster->delay_ns = 100 * MS;
     cluster->drop_publish_after = 1;
     for (uint64_t value = 2; value <= 51; value++) {
         publish_values(client, value, value);
-        tally_flush(client);
+        run(cluster, client, 1);
     }
-    run(cluster, client, 8);
+    run(cluster, client, 500);
     CHECK_EQUAL(watcher.committed, 51);
     CHECK(!watcher.is_broken);
     check_values(cluster, &cluster->nodes[0], 51);
@@ -259,6 +260,58 @@ static void a_full_tape_refuses_all_that_is_not_logged(void)
     CHECK_EQUAL(watcher.committed, 4);
     CHECK(!watcher.is_broken);
     check_values(cluster, &cluster->nodes[0], 4);
+    finish(cluster, client);
+}
+
+static void a_refused_entry_takes_those_behind_it_along(void)
+{
+    struct fake_cluster *cluster = fake_create(1);
+    struct watcher watcher = {0};
+    struct tally_client *client = open_client(cluster, &watcher, &(struct tally_options){0});
+    fake_elect(cluster, 1, 0, true);
+    cluster->refused_value = 66;
+    publish_values(client, 1, 2);
+    publish_values(client, 66, 68);
+    run(cluster, client, 4);
+    CHECK_EQUAL(watcher.committed, 2);
+    CHECK_EQUAL(watcher.refused_count, 3);
+    CHECK_EQUAL(watcher.first_refused, 3);
+    CHECK_EQUAL(watcher.refusal, TALLY_TOO_LARGE);
+    publish_values(client, 3, 4);
+    run(cluster, client, 40);
+    CHECK_EQUAL(watcher.refused_count, 3);
+    check_values(cluster, &cluster->nodes[0], 4);
+    finish(cluster, client);
+}
+
+/* It takes entries and says so, but what it has may be cut off. */
+static void a_leader_of_an_older_term_is_not_followed(void)
+{
+    struct fake_cluster *cluster = fake_create(1);
+    struct watcher watcher = {0};
+    struct tally_client *client = open_client(cluster, &watcher, &(struct tally_options){0});
+    fake_elect(cluster, 1, 0, true);
+    publish_values(client, 1, 1);
+    run(cluster, client, 4);
+    fake_elect(cluster, 2, 99, true);
+    publish_values(client, 2, 2);
+    run(cluster, client, 10);
+    CHECK_EQUAL(watcher.leader_id, 2);
+    CHECK_EQUAL(watcher.committed, 2);
+    publish_values(client, 3, 3);
+    tally_flush(client);
+    struct message message = {.kind = MESSAGE_PUBLISH_REPLY, .message_id = client->message_id};
+    message.publish_reply = (struct publish_reply){.source_id = client->publishing.source_id,
+                                                   .leader_id = 1,
+                                                   .term = cluster->nodes[1].term - 1,
+                                                   .wanted_source_sequence = 4,
+                                                   .logged_source_sequence = 3,
+                                                   .logged_index = 4};
+    fake_say(&cluster->nodes[0], &message);
+    tally_poll(client);
+    CHECK_EQUAL(watcher.receipt, 2);
+    CHECK_EQUAL(watcher.leader_id, 2);
+    CHECK_EQUAL(client->publishing.node, 1);
     finish(cluster, client);
 }
 
@@ -391,6 +444,9 @@ static const struct test_case cases[] = {
     {"a busy leader is left alone for a moment and loses nothing", busy_means_a_pause},
     {"a full tape refuses all that is not logged, and the numbers are used again",
      a_full_tape_refuses_all_that_is_not_logged},
+    {"a refused entry takes those behind it along, and the numbers are used again",
+     a_refused_entry_takes_those_behind_it_along},
+    {"a leader of an older term is neither followed nor believed", a_leader_of_an_older_term_is_not_followed},
     {"an entry given up is told once, and nothing more of it", given_up_entries_hear_no_more},
     {"an entry that never had a number is refused, not unknown", an_entry_without_a_number_was_never_sent},
     {"trouble is told once until it changes", trouble_is_told_once},
