@@ -52,19 +52,22 @@ void client_tell(struct tally_client *client, const struct tally_event *event)
     client->on_event(client->event_context, event);
 }
 
-void client_tell_problem(struct tally_client *client, enum tally_status status, uint64_t node_id, uint64_t index)
+void client_tell_problem(struct tally_client *client, enum tally_status *last,
+                         const struct tally_event *problem)
 {
-    if (client->problem == status) {
+    if (*last == problem->status) {
         return;
     }
-    client->problem = status;
-    if (status != TALLY_OK) {
-        client_tell(client, &(struct tally_event){
-                                .kind = TALLY_PROBLEM, .status = status, .node_id = node_id, .index = index});
+    *last = problem->status;
+    if (problem->status != TALLY_OK) {
+        struct tally_event event = *problem;
+        event.kind = TALLY_PROBLEM;
+        client_tell(client, &event);
     }
 }
 
-/* The quorum number comes from the first node that knows the name; from then on no other one is listened to. */
+/* The quorum number comes from the first node that knows the name; from then on no other one is listened to.
+ */
 static bool accept_quorum(struct tally_client *client, const struct message *message)
 {
     if (client->quorum_number == 0) {

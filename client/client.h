@@ -25,7 +25,8 @@ struct client_node {
 struct client_hooks {
     void *context;
     uint64_t (*now_ns)(void *context);
-    struct transport *(*transport_create)(void *context, struct arena *arena, const struct tally_endpoint *endpoint);
+    struct transport *(*transport_create)(void *context, struct arena *arena,
+                                          const struct tally_endpoint *endpoint);
 };
 
 struct tally_client {
@@ -76,12 +77,13 @@ static inline uint8_t *client_tail(struct tally_client *client)
     return client->frame_out + CLIENT_HEAD_ROOM;
 }
 
-/* Sends `message` (kind and body; the rest is filled in) with `tail_bytes` of client_tail. While the quorum's number is
- * not known its name becomes the tail, which must be empty then. False: no room now. */
+/* Sends `message` (kind and body; the rest is filled in) with `tail_bytes` of client_tail. While the quorum's
+ * number is not known its name becomes the tail, which must be empty then. False: no room now. */
 bool client_send(struct tally_client *client, uint32_t node, struct message *message, uint32_t tail_bytes);
 
 void client_tell(struct tally_client *client, const struct tally_event *event);
 /* PROBLEM, once until another one or until it is over (TALLY_OK); `last` is the last one told. */
-void client_tell_problem(struct tally_client *client, enum tally_status *last, const struct tally_event *problem);
+void client_tell_problem(struct tally_client *client, enum tally_status *last,
+                         const struct tally_event *problem);
 
 #endif

@@ -7,13 +7,13 @@
 
 #include "client.h"
 
-#define ERROR_TEXT_BYTES      256
-#define IN_FLIGHT_DEFAULT     1024
-#define IN_FLIGHT_MAX         65536
-#define RETRY_DEFAULT_NS      20000000ull
-#define RETRY_NS_MAX          60000000000ull
-#define SHM_PREFIX            "shm:"
-#define UDP_PREFIX            "udp:"
+#define ERROR_TEXT_BYTES       256
+#define IN_FLIGHT_DEFAULT      1024
+#define IN_FLIGHT_MAX          65536
+#define RETRY_DEFAULT_NS       20000000ull
+#define RETRY_NS_MAX           60000000000ull
+#define SHM_PREFIX             "shm:"
+#define UDP_PREFIX             "udp:"
 #define QUORUM_NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 static uint64_t monotonic_ns(void *context)
@@ -24,7 +24,8 @@ static uint64_t monotonic_ns(void *context)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static struct transport *create_transport(void *context, struct arena *arena, const struct tally_endpoint *endpoint)
+static struct transport *create_transport(void *context, struct arena *arena,
+                                          const struct tally_endpoint *endpoint)
 {
     (void)context;
     size_t address_bytes = strlen(endpoint->address) + 1;
@@ -40,7 +41,7 @@ static struct transport *create_transport(void *context, struct arena *arena, co
 }
 
 /* NULL when the options are good; what is wrong with them otherwise. */
-static const char *find_fault(const struct tally_options *options, const tally_event_fn *on_event)
+static const char *find_fault(const struct tally_options *options, tally_event_fn *on_event)
 {
     if (!on_event) {
         return "no function for events";
@@ -69,18 +70,23 @@ static bool add_nodes(struct tally_client *client, const struct tally_options *o
         const struct tally_endpoint *endpoint = &options->endpoints[i];
         if (endpoint->node_id == 0 || endpoint->node_id > INT64_MAX ||
             client_find_node(client, endpoint->node_id) != CLIENT_NO_NODE) {
-            snprintf(error_text, ERROR_TEXT_BYTES, "endpoint %zu: its node id is 0, too large or there already", i + 1);
+            snprintf(error_text, ERROR_TEXT_BYTES,
+                     "endpoint %zu: its node id is 0, too large or there already", i + 1);
             return false;
         }
         struct transport *transport =
-            endpoint->address ? client->hooks.transport_create(client->hooks.context, &client->arena, endpoint) : NULL;
+            endpoint->address
+                ? client->hooks.transport_create(client->hooks.context, &client->arena, endpoint)
+                : NULL;
         if (!transport) {
-            snprintf(error_text, ERROR_TEXT_BYTES, "endpoint %zu: \"%.150s\" is not shm:/PATH or udp:ADDRESS[:PORT]",
-                     i + 1, endpoint->address ? endpoint->address : "");
+            snprintf(error_text, ERROR_TEXT_BYTES,
+                     "endpoint %zu: \"%.150s\" is not shm:/PATH or udp:ADDRESS[:PORT]", i + 1,
+                     endpoint->address ? endpoint->address : "");
             return false;
         }
         uint32_t room = frame_tail_bytes_max(transport->frame_bytes_max, MESSAGE_PUBLISH);
-        if (transport->frame_bytes_max <= FRAME_BYTES_MAX_1500 && client->blocks_bytes_max > DATA_BLOCKS_BYTES_MAX) {
+        if (transport->frame_bytes_max <= FRAME_BYTES_MAX_1500 &&
+            client->blocks_bytes_max > DATA_BLOCKS_BYTES_MAX) {
             client->blocks_bytes_max = DATA_BLOCKS_BYTES_MAX;
         }
         if (client->blocks_bytes_max > room - PUBLISHING_ENTRY_HEAD_BYTES) {
@@ -141,7 +147,8 @@ struct tally_client *client_open(const struct tally_options *options, const stru
         tally_close(client);
         return NULL;
     }
-    publishing_init(client, options->source_id, options->in_flight_max ? options->in_flight_max : IN_FLIGHT_DEFAULT);
+    publishing_init(client, options->source_id,
+                    options->in_flight_max ? options->in_flight_max : IN_FLIGHT_DEFAULT);
     if (client->publishing.source_id == 0) {
         client->publishing.source_id = draw_source_id();
     }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "blocks.h"
 #include "bytes.h"
 #include "check.h"
 #include "client.h"
@@ -38,9 +39,10 @@ struct publishing_slot *publishing_slot_of(const struct publishing *publishing, 
     return &publishing->slots[place % publishing->slot_count];
 }
 
-/* What the leader would refuse is refused here, before it has a number: a refused number would stop those behind it. */
-static enum tally_status check_blocks(const struct tally_client *client, const uint8_t *blocks, size_t blocks_bytes,
-                                      unsigned message_count)
+/* What the leader would refuse is refused here, before it has a number: a refused number would stop those
+ * behind it. */
+static enum tally_status check_blocks(const struct tally_client *client, const uint8_t *blocks,
+                                      size_t blocks_bytes, unsigned message_count)
 {
     if (blocks_bytes > client->blocks_bytes_max) {
         return TALLY_TOO_LARGE;
@@ -48,19 +50,9 @@ static enum tally_status check_blocks(const struct tally_client *client, const u
     if (message_count == 0 || message_count > UINT16_MAX) {
         return TALLY_MALFORMED;
     }
-    size_t at = 0;
-    for (unsigned i = 0; i < message_count; i++) {
-        if (blocks_bytes - at < 2) {
-            return TALLY_MALFORMED;
-        }
-        size_t message_bytes = load_be16(blocks + at);
-        at += 2;
-        if (message_bytes == 0 || blocks_bytes - at < message_bytes) {
-            return TALLY_MALFORMED;
-        }
-        at += message_bytes;
-    }
-    return at == blocks_bytes ? TALLY_OK : TALLY_MALFORMED;
+    struct blocks view = {
+        .bytes = blocks, .byte_count = (uint32_t)blocks_bytes, .message_count = (uint16_t)message_count};
+    return blocks_check(&view) == BLOCKS_GOOD ? TALLY_OK : TALLY_MALFORMED;
 }
 
 /* The next free slot; NULL when in_flight_max entries are undecided. */
@@ -107,8 +99,8 @@ enum tally_status tally_publish(struct tally_client *client, const void *blocks,
     return TALLY_OK;
 }
 
-enum tally_status tally_publish_message(struct tally_client *client, const void *message, size_t message_bytes,
-                                        uint64_t *ret_source_sequence)
+enum tally_status tally_publish_message(struct tally_client *client, const void *message,
+                                        size_t message_bytes, uint64_t *ret_source_sequence)
 {
     if (message_bytes == 0) {
         return TALLY_MALFORMED;
@@ -144,7 +136,8 @@ static uint64_t bytes_between(const struct publishing *publishing, uint64_t from
     if (from >= to) {
         return 0;
     }
-    uint64_t end = to == publishing->next ? publishing->tail_bytes : publishing_slot_of(publishing, to)->bytes_before;
+    uint64_t end =
+        to == publishing->next ? publishing->tail_bytes : publishing_slot_of(publishing, to)->bytes_before;
     return end - publishing_slot_of(publishing, from)->bytes_before;
 }
 
@@ -176,7 +169,8 @@ static uint32_t gather_entries(struct tally_client *client, uint32_t room, uint3
         if (entry_bytes > room - tail_bytes) {
             break;
         }
-        memcpy(tail + tail_bytes, (const uint8_t *)slot + offsetof(struct publishing_slot, blocks_bytes), entry_bytes);
+        memcpy(tail + tail_bytes, (const uint8_t *)slot + offsetof(struct publishing_slot, blocks_bytes),
+               entry_bytes);
         tail_bytes += entry_bytes;
         count++;
     }
@@ -237,9 +231,9 @@ static bool ask(struct tally_client *client)
 {
     struct publishing *publishing = &client->publishing;
     publishing->ask_count++;
-    struct message message = {.kind = MESSAGE_PUBLISH,
-                              .publish = {.source_id = publishing->source_id,
-                                          .first_source_sequence = publishing->send_next}};
+    struct message message = {
+        .kind = MESSAGE_PUBLISH,
+        .publish = {.source_id = publishing->source_id, .first_source_sequence = publishing->send_next}};
     if (!client_send(client, publishing->node, &message, 0)) {
         return false;
     }
@@ -247,8 +241,8 @@ static bool ask(struct tally_client *client)
     return true;
 }
 
-/* Entries whose time is over. Of those that have a number it is not known whether they are in the log; one without
- * was never sent, and is not. */
+/* Entries whose time is over. Of those that have a number it is not known whether they are in the log; one
+ * without was never sent, and is not. */
 static unsigned give_up(struct tally_client *client)
 {
     struct publishing *publishing = &client->publishing;
@@ -262,7 +256,8 @@ static unsigned give_up(struct tally_client *client)
             client->now_ns - publishing_slot_of(publishing, oldest)->published_ns < client->give_up_ns) {
             return count;
         }
-        struct tally_event event = {.kind = TALLY_GIVEN_UP, .status = TALLY_UNKNOWN, .source_sequence = oldest};
+        struct tally_event event = {
+            .kind = TALLY_GIVEN_UP, .status = TALLY_UNKNOWN, .source_sequence = oldest};
         if (publishing->is_numbered) {
             publishing->given_up = oldest;
         } else {
@@ -304,7 +299,8 @@ static unsigned poll_attached(struct tally_client *client)
         return 1;
     }
     unsigned work = publishing_send(client);
-    if (publishing->send_next == publishing->first || client->now_ns - publishing->alive_ns < client->retry_ns) {
+    if (publishing->send_next == publishing->first ||
+        client->now_ns - publishing->alive_ns < client->retry_ns) {
         return work;
     }
     if (publishing->ask_count >= SILENT_ASK_COUNT) {

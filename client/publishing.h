@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The publishing half of a client. Entries wait in a ring until they are decided:
  *
- *     first ......... send_next ......... next         source sequences; sent_end is the highest send_next ever was
- *     sent, undecided |      to be sent   |
+ *     first ......... send_next ......... next         source sequences; sent_end is the highest send_next
+ * ever was sent, undecided |      to be sent   |
  *
- * They go out in order, many a frame. The leader takes a source's entries without a hole, so what it misses is sent
- * again from there (go-back-N): when it says so, when it was asked after a silence, and at every new leader. Its answers
- * are cumulative watermarks, so losing or doubling one does no harm. */
+ * They go out in order, many a frame. The leader takes a source's entries without a hole, so what it misses
+ * is sent again from there (go-back-N): when it says so, when it was asked after a silence, and at every new
+ * leader. Its answers are cumulative watermarks, so losing or doubling one does no harm. */
 #ifndef TALLY_PUBLISHING_H
 #define TALLY_PUBLISHING_H
 
@@ -44,7 +44,8 @@ struct publishing {
     uint32_t slot_count;
     uint32_t first_slot; /* of `first` */
     uint64_t source_id;
-    bool is_numbered; /* false: a kept source, and no leader has said yet where it stands; numbers are counted from 1 */
+    bool is_numbered; /* false: a kept source, and no leader has said yet where it stands; numbers are counted
+                         from 1 */
     bool is_refusing; /* REFUSED events are going out: their numbers are not free yet */
     uint64_t first;
     uint64_t send_next;
@@ -62,18 +63,19 @@ struct publishing {
     uint64_t told_leader_id;
     uint64_t told_term;
     uint64_t ask_due_ns;
-    uint64_t ask_id;     /* message id of the question not answered yet, 0: none */
-    uint32_t ask_count;  /* questions in a row without an answer */
-    uint32_t asked_node_count;  /* nodes asked in this round ... */
-    uint32_t answer_count;      /* ... and those that answered */
+    uint64_t ask_id;           /* message id of the question not answered yet, 0: none */
+    uint32_t ask_count;        /* questions in a row without an answer */
+    uint32_t asked_node_count; /* nodes asked in this round ... */
+    uint32_t answer_count;     /* ... and those that answered */
     uint32_t redirect_count;
-    uint64_t alive_ns;    /* last sign of the leader, or when we began to wait for one */
-    uint64_t resend_id;   /* refusals of older messages speak of what has been sent again already ... */
-    uint64_t resend_ns;   /* ... unless none came for retry_ns after this */
-    uint64_t pause_end_ns; /* after BUSY */
-    uint64_t gap_sequence; /* what the leader missed last */
-    bool is_probing;       /* it misses that again: one frame at a time until it has it */
-    uint64_t send_due_ns;  /* sending what waits is worth no try before this, unless something arrives */
+    enum tally_status problem; /* the last one told; OK: it is over */
+    uint64_t alive_ns;         /* last sign of the leader, or when we began to wait for one */
+    uint64_t resend_id;        /* refusals of older messages speak of what has been sent again already ... */
+    uint64_t resend_ns;        /* ... unless none came for retry_ns after this */
+    uint64_t pause_end_ns;     /* after BUSY */
+    uint64_t gap_sequence;     /* what the leader missed last */
+    bool is_probing;           /* it misses that again: one frame at a time until it has it */
+    uint64_t send_due_ns;      /* sending what waits is worth no try before this, unless something arrives */
 };
 
 struct tally_client;
@@ -90,7 +92,8 @@ uint64_t publishing_deadline_ns(const struct tally_client *client);
 struct publishing_slot *publishing_slot_of(const struct publishing *publishing, uint64_t sequence);
 /* Looks for the leader from `node` on, not before `due_ns`. */
 void publishing_ask_at(struct tally_client *client, uint32_t node, uint64_t due_ns);
-/* The present node is of no use: another is asked after `delay_ns`; at the end of a round the trouble is told. */
+/* The present node is of no use: another is asked after `delay_ns`; at the end of a round the trouble is
+ * told. */
 void publishing_ask_another(struct tally_client *client, uint64_t delay_ns);
 void publishing_go_back(struct tally_client *client, uint64_t sequence);
 /* Every entry from `from` on is refused, and `next` becomes `from`. */

@@ -18,6 +18,12 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static void tell_problem(struct tally_client *client, enum tally_status status, uint64_t node_id)
+{
+    client_tell_problem(client, &client->publishing.problem,
+                        &(struct tally_event){.status = status, .node_id = node_id});
+}
+
 /* ---- looking for the leader ---- */
 
 void publishing_tell_leader(struct tally_client *client, uint64_t leader_id, uint64_t term)
@@ -53,8 +59,9 @@ void publishing_ask_another(struct tally_client *client, uint64_t delay_ns)
     publishing->answer_count = 0;
     publishing_tell_leader(client, 0, publishing->term);
     /* A node's own trouble, told before, says more than that nobody leads. */
-    if (!somebody_answered || client->problem == TALLY_OK || client->problem == TALLY_UNREACHABLE) {
-        client_tell_problem(client, somebody_answered ? TALLY_NO_LEADER : TALLY_UNREACHABLE, 0, 0);
+    enum tally_status last = publishing->problem;
+    if (!somebody_answered || last == TALLY_OK || last == TALLY_UNREACHABLE) {
+        tell_problem(client, somebody_answered ? TALLY_NO_LEADER : TALLY_UNREACHABLE, 0);
     }
 }
 
@@ -71,8 +78,8 @@ static void number_from(struct publishing *publishing, uint64_t first)
     publishing->given_up = first - 1;
 }
 
-/* The leader's log has entries of this source that this client never sent: another publisher uses its id, or an
- * earlier life's frames arrived late. What was not sent cannot have those numbers. */
+/* The leader's log has entries of this source that this client never sent: another publisher uses its id, or
+ * an earlier life's frames arrived late. What was not sent cannot have those numbers. */
 static void yield_numbers(struct tally_client *client, uint64_t wanted)
 {
     struct publishing *publishing = &client->publishing;
@@ -104,12 +111,12 @@ static void attach(struct tally_client *client, uint32_t node, const struct publ
     publishing_go_back(client, wanted);
     publishing->resend_id = client->message_id + 1; /* what was sent before speaks of another time */
     publishing->resend_ns = client->now_ns;
-    client_tell_problem(client, TALLY_OK, 0, 0);
+    tell_problem(client, TALLY_OK, 0);
     publishing_tell_leader(client, client->nodes[node].node_id, reply->term);
 }
 
-/* Only what answers the present question, or comes from the leader we follow, moves us. A node that does not know the
- * quorum knows no term. */
+/* Only what answers the present question, or comes from the leader we follow, moves us. A node that does not
+ * know the quorum knows no term. */
 static bool concerns_us(const struct publishing *publishing, uint32_t node, const struct message *message)
 {
     uint64_t term = message->publish_reply.term;
@@ -129,7 +136,7 @@ static void follow_redirection(struct tally_client *client, uint32_t node, const
     publishing->answer_count++;
     publishing_tell_leader(client, 0, reply->term);
     if (reply->leader_id != 0 && target == CLIENT_NO_NODE) {
-        client_tell_problem(client, TALLY_UNREACHABLE, reply->leader_id, 0);
+        tell_problem(client, TALLY_UNREACHABLE, reply->leader_id);
     }
     if (target == node) {
         publishing_ask_at(client, node, client->now_ns + client->retry_ns / 4); /* elected, not ready yet */
@@ -144,7 +151,7 @@ static void follow_redirection(struct tally_client *client, uint32_t node, const
 static void leave_for(struct tally_client *client, uint32_t node, enum tally_status status)
 {
     client->publishing.answer_count++;
-    client_tell_problem(client, status, client->nodes[node].node_id, 0);
+    tell_problem(client, status, client->nodes[node].node_id);
     if (status == TALLY_UNKNOWN_QUORUM) {
         client->quorum_number = 0; /* it may have been made anew: ask by name */
     }
@@ -166,8 +173,8 @@ static void tell_range(struct tally_client *client, enum tally_event_kind kind, 
     }
 }
 
-/* Each entry once in either range, ascending; no commit before its receipt. A commit is true whoever tells of it,
- * what only is in a log counts from the leader alone. */
+/* Each entry once in either range, ascending; no commit before its receipt. A commit is true whoever tells of
+ * it, what only is in a log counts from the leader alone. */
 static void take_watermarks(struct tally_client *client, const struct publish_reply *reply, bool is_leader)
 {
     struct publishing *publishing = &client->publishing;
@@ -217,26 +224,27 @@ void publishing_refuse_from(struct tally_client *client, uint64_t from, enum tal
     uint64_t end = publishing->next;
     uint64_t told = greater(from, publishing->given_up + 1);
     publishing->next = from;
-    publishing->tail_bytes = from < end ? publishing_slot_of(publishing, from)->bytes_before : publishing->tail_bytes;
+    publishing->tail_bytes =
+        from < end ? publishing_slot_of(publishing, from)->bytes_before : publishing->tail_bytes;
     publishing->send_next = smaller(publishing->send_next, from);
     publishing->sent_end = smaller(publishing->sent_end, from);
     publishing->receipt = smaller(publishing->receipt, from - 1);
     publishing->given_up = smaller(publishing->given_up, from - 1);
     publishing->resend_id = client->message_id + 1;
     publishing->resend_ns = client->now_ns;
-    /* Their numbers are used again. A copy still on its way must find the log as it is now, so there is a pause, and
-     * then the leader says anew where the source stands. */
+    /* Their numbers are used again. A copy still on its way must find the log as it is now, so there is a
+     * pause, and then the leader says anew where the source stands. */
     publishing_ask_at(client, publishing->node, client->now_ns + client->retry_ns);
     publishing->is_refusing = true;
     for (uint64_t sequence = told; sequence < end; sequence++) {
-        client_tell(client,
-                    &(struct tally_event){.kind = TALLY_REFUSED, .status = status, .source_sequence = sequence});
+        client_tell(client, &(struct tally_event){
+                                .kind = TALLY_REFUSED, .status = status, .source_sequence = sequence});
     }
     publishing->is_refusing = false;
 }
 
-/* A refusal of something that has been sent again since is old news; but not for ever, in case the newer copy and its
- * answer are lost. */
+/* A refusal of something that has been sent again since is old news; but not for ever, in case the newer copy
+ * and its answer are lost. */
 static bool is_fresh(const struct tally_client *client, const struct message *message)
 {
     const struct publishing *publishing = &client->publishing;
@@ -244,23 +252,24 @@ static bool is_fresh(const struct tally_client *client, const struct message *me
            client->now_ns - publishing->resend_ns >= client->retry_ns;
 }
 
-/* The same entry is missing twice in a row: one frame at a time until it has arrived, so that what is behind it can
- * neither fill queues nor hide why it is refused. */
+/* The same entry is missing twice in a row: one frame at a time until it has arrived, so that what is behind
+ * it can neither fill queues nor hide why it is refused. */
 static void repair_gap(struct tally_client *client, uint64_t wanted)
 {
     struct publishing *publishing = &client->publishing;
     publishing->is_probing = publishing->gap_sequence == wanted;
     publishing->gap_sequence = wanted;
     if (wanted < publishing->first) {
-        client_tell_problem(client, TALLY_FAILED, client->nodes[publishing->node].node_id, 0);
-        publishing->pause_end_ns = client->now_ns + client->retry_ns; /* it lacks what was committed: no leader */
+        tell_problem(client, TALLY_FAILED, client->nodes[publishing->node].node_id);
+        publishing->pause_end_ns =
+            client->now_ns + client->retry_ns; /* it lacks what was committed: no leader */
     }
     publishing_go_back(client, wanted);
 }
 
 static void refuse(struct tally_client *client, uint64_t wanted, enum tally_status status)
 {
-    client_tell_problem(client, status, client->nodes[client->publishing.node].node_id, 0);
+    tell_problem(client, status, client->nodes[client->publishing.node].node_id);
     publishing_refuse_from(client, greater(wanted, client->publishing.first), status);
 }
 
@@ -306,7 +315,8 @@ static void receive_from_leader(struct tally_client *client, uint32_t node, cons
     struct publishing *publishing = &client->publishing;
     const struct publish_reply *reply = &message->publish_reply;
     uint64_t wanted = reply->wanted_source_sequence;
-    bool is_new = publishing->state == PUBLISHING_ASKING || node != publishing->node || reply->term > publishing->term;
+    bool is_new =
+        publishing->state == PUBLISHING_ASKING || node != publishing->node || reply->term > publishing->term;
     bool answers_question = publishing->ask_id != 0 && message->message_id >= publishing->ask_id;
     if (reply->term < publishing->term || client->quorum_number == 0) {
         return;
@@ -372,7 +382,8 @@ unsigned publishing_receive(struct tally_client *client, uint32_t node, const st
         if (leads) {
             receive_from_leader(client, node, message);
         } else if (concerns_us(publishing, node, message)) {
-            publishing_ask_at(client, node, client->now_ns + client->retry_ns / 4); /* no place for us there now */
+            publishing_ask_at(client, node,
+                              client->now_ns + client->retry_ns / 4); /* no place for us there now */
         }
         return 1;
     }

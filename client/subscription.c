@@ -5,11 +5,18 @@
 
 #include "client.h"
 #include "record.h"
+#include "stream_entry.h"
 
 #define NEVER_NS UINT64_MAX
-/* The head of a DATA record's payload, little-endian: 0 base sequence u64, 8 source id u64, 16 source sequence u64,
- * 24 message count u16, 26 line u8, 27 flags u8, 28 zero u32; then the message blocks. */
-#define DATA_HEAD_BYTES 32
+
+static void tell_problem(struct tally_client *client, enum tally_status status, uint64_t index)
+{
+    struct subscription *subscription = &client->subscription;
+    client_tell_problem(client, &subscription->problem,
+                        &(struct tally_event){.status = status,
+                                              .node_id = client->nodes[subscription->node].node_id,
+                                              .index = index});
+}
 
 /* ---- asking ---- */
 
@@ -29,8 +36,21 @@ static void ask_from(struct tally_client *client, uint32_t node, uint64_t due_ns
 static void ask_another(struct tally_client *client, uint64_t delay_ns)
 {
     const struct subscription *subscription = &client->subscription;
-    uint32_t node = subscription->any_node ? (subscription->node + 1) % client->node_count : subscription->node;
+    uint32_t node =
+        subscription->any_node ? (subscription->node + 1) % client->node_count : subscription->node;
     ask_from(client, node, client->now_ns + delay_ns);
+}
+
+/* The node is silent or cannot be reached; told when that holds for every node that may serve. */
+static void leave_silent(struct tally_client *client, uint64_t delay_ns)
+{
+    struct subscription *subscription = &client->subscription;
+    uint32_t candidate_count = subscription->any_node ? client->node_count : 1;
+    if (++subscription->silent_count >= candidate_count) {
+        subscription->silent_count = 0;
+        tell_problem(client, TALLY_UNREACHABLE, 0);
+    }
+    ask_another(client, delay_ns);
 }
 
 static uint64_t draw_subscriber_id(uint64_t other_than)
@@ -71,11 +91,11 @@ static unsigned poll_asking(struct tally_client *client)
         return 0;
     }
     if (!client_connect(client, subscription->node)) {
-        ask_another(client, client->retry_ns / 4);
+        leave_silent(client, client->retry_ns / 4);
         return 0;
     }
     if (subscription->ask_count == SUBSCRIPTION_ASK_COUNT) {
-        ask_another(client, 0);
+        leave_silent(client, 0);
         return 1;
     }
     subscription->ask_count++;
@@ -94,9 +114,10 @@ static void begin_running(struct tally_client *client)
         subscription->state = SUBSCRIPTION_RUNNING;
         subscription->generation = client->nodes[subscription->node].transport->generation;
         subscription->acknowledged_ns = client->now_ns;
-        client_tell_problem(client, TALLY_OK, 0, 0);
+        tell_problem(client, TALLY_OK, 0);
     }
     subscription->heard_ns = client->now_ns;
+    subscription->silent_count = 0;
 }
 
 unsigned subscription_receive_reply(struct tally_client *client, uint32_t node, const struct message *message)
@@ -107,7 +128,6 @@ unsigned subscription_receive_reply(struct tally_client *client, uint32_t node, 
         reply->subscriber_id != subscription->id) {
         return 0;
     }
-    uint64_t node_id = client->nodes[node].node_id;
     switch ((enum subscribe_status)reply->status) {
     case SUBSCRIBE_OK:
         if (client->quorum_number != 0) {
@@ -118,20 +138,20 @@ unsigned subscription_receive_reply(struct tally_client *client, uint32_t node, 
         if (client->publishing.state != PUBLISHING_ATTACHED) {
             client->quorum_number = 0; /* it may have been made anew: ask by name */
         }
+        tell_problem(client, TALLY_UNKNOWN_QUORUM, 0);
         ask_another(client, client->retry_ns);
-        client_tell_problem(client, TALLY_UNKNOWN_QUORUM, node_id, 0);
         return 1;
     case SUBSCRIBE_FULL:
+        tell_problem(client, TALLY_SUBSCRIBERS_FULL, 0);
         ask_another(client, client->retry_ns);
-        client_tell_problem(client, TALLY_SUBSCRIBERS_FULL, node_id, 0);
         return 1;
     case SUBSCRIBE_FAILED:
+        tell_problem(client, TALLY_FAILED, 0);
         ask_another(client, client->retry_ns);
-        client_tell_problem(client, TALLY_FAILED, node_id, 0);
         return 1;
     case SUBSCRIBE_BEHIND_BOUNDARY: /* the caller decides whether to go on at first_index */
         subscription->state = SUBSCRIPTION_NONE;
-        client_tell_problem(client, TALLY_BEHIND_BOUNDARY, node_id, reply->first_index);
+        tell_problem(client, TALLY_BEHIND_BOUNDARY, reply->first_index);
         return 1;
     }
     return 0;
@@ -188,18 +208,21 @@ static void tell_record(struct tally_client *client, const uint8_t *record, cons
         .record = record,
         .record_bytes = head->length,
     };
-    if (head->type == RECORD_DATA && head->length >= RECORD_HEAD_BYTES + DATA_HEAD_BYTES) {
-        const uint8_t *data = record + RECORD_HEAD_BYTES;
-        event.stream_sequence = load_le64(data);
-        event.message_count = load_le16(data + 24);
-        event.blocks = data + DATA_HEAD_BYTES;
-        event.blocks_bytes = (uint32_t)head->length - RECORD_HEAD_BYTES - DATA_HEAD_BYTES;
+    const uint8_t *payload = record + RECORD_HEAD_BYTES;
+    size_t payload_bytes = head->length - (size_t)RECORD_HEAD_BYTES;
+    struct stream_data_head data;
+    if (head->type == RECORD_DATA && stream_data_head_decode(payload, payload_bytes, &data)) {
+        event.stream_sequence = data.base_sequence;
+        event.message_count = data.message_count;
+        event.blocks = payload + STREAM_DATA_HEAD_BYTES;
+        event.blocks_bytes = (uint32_t)(payload_bytes - STREAM_DATA_HEAD_BYTES);
     }
     client_tell(client, &event);
 }
 
 /* The records from the next wanted one on; false at one that is damaged or not of this place. */
-static bool take_records(struct tally_client *client, uint64_t index, const uint8_t *tail, uint32_t tail_bytes)
+static bool take_records(struct tally_client *client, uint64_t index, const uint8_t *tail,
+                         uint32_t tail_bytes)
 {
     struct subscription *subscription = &client->subscription;
     uint64_t id = subscription->id;
@@ -221,8 +244,8 @@ static bool take_records(struct tally_client *client, uint64_t index, const uint
     return true;
 }
 
-unsigned subscription_receive_records(struct tally_client *client, uint32_t node, const struct message *message,
-                                      const uint8_t *tail, uint32_t tail_bytes)
+unsigned subscription_receive_records(struct tally_client *client, uint32_t node,
+                                      const struct message *message, const uint8_t *tail, uint32_t tail_bytes)
 {
     struct subscription *subscription = &client->subscription;
     const struct deliver *deliver = &message->deliver;
@@ -263,7 +286,7 @@ static unsigned poll_running(struct tally_client *client)
         return 1;
     }
     if (client->now_ns - subscription->heard_ns >= SUBSCRIPTION_SILENT_RETRIES * client->retry_ns) {
-        ask_another(client, 0);
+        leave_silent(client, 0);
         return 1;
     }
     if (subscription->gap_index == subscription->next_index &&

@@ -2,19 +2,20 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "shm_channel.h"
 #include "transport.h"
 
 /* How long a node's control thread may take to hand the memory over. */
 #define CONNECT_TIMEOUT_MS 100
-/* shm_hello as the listener expects it of a client. */
+/* A dead process is noticed this late: looking is a system call. */
+#define LOOK_NS 1000000ull
+
 struct transport_shm {
     struct transport base;
     const char *path;
     uint64_t retry_ns; /* not before this */
-    enum shm_lane receive_lane;
+    uint64_t look_ns;  /* whether the other side is alive, not before this */
     struct shm_channel channel;
 };
 
@@ -28,6 +29,10 @@ static bool shm_transport_connect(struct transport *transport, uint64_t now_ns)
 {
     struct transport_shm *shm = (struct transport_shm *)transport;
     if (transport->is_open) {
+        if (now_ns < shm->look_ns) {
+            return true;
+        }
+        shm->look_ns = now_ns + LOOK_NS;
         if (!shm_is_closed(&shm->channel)) {
             return true;
         }
@@ -39,8 +44,8 @@ static bool shm_transport_connect(struct transport *transport, uint64_t now_ns)
     struct shm_hello hello = {0};
     int error = shm_connect(shm->path, &hello, CONNECT_TIMEOUT_MS, &shm->channel);
     if (error) {
-        bool refused = error == -ECONNREFUSED || error == -ENOENT;
-        shm->retry_ns = now_ns + (refused ? TRANSPORT_RECONNECT_NS : TRANSPORT_STUCK_NS);
+        bool stuck = error == -ETIMEDOUT || error == -EAGAIN;
+        shm->retry_ns = now_ns + (stuck ? TRANSPORT_STUCK_NS : TRANSPORT_RECONNECT_NS);
         return false;
     }
     shm->retry_ns = now_ns + TRANSPORT_RECONNECT_NS;

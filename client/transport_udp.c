@@ -10,7 +10,8 @@
 
 #include "transport.h"
 
-/* What the node's receive queue (kernel socket or NIC ring) surely holds; lost frames cost a whole window again. */
+/* What the node's receive queue (kernel socket or NIC ring) surely holds; lost frames cost a whole window
+ * again. */
 #define WINDOW_BYTES (128u << 10)
 /* A subscription's window and its retransmission arrive in one burst; the kernel may grant less. */
 #define RECEIVE_BUFFER_BYTES (1 << 20)
@@ -60,8 +61,10 @@ static bool udp_connect(struct transport *transport, uint64_t now_ns)
     return true;
 }
 
-/* Only a full send queue is "no room"; what any other error lost is found missing later, like any lost datagram. */
-static bool udp_send(struct transport *transport, enum frame_lane lane, const uint8_t *frame, uint32_t frame_bytes)
+/* Only a full send queue is "no room"; what any other error lost is found missing later, like any lost
+ * datagram. */
+static bool udp_send(struct transport *transport, enum frame_lane lane, const uint8_t *frame,
+                     uint32_t frame_bytes)
 {
     (void)lane;
     struct transport_udp *udp = (struct transport_udp *)transport;
