@@ -93,7 +93,7 @@ struct admin_server *admin_server_create(struct node *node, char *error_text)
     }
     server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (server->epoll_fd < 0 || !watch(server, server->listen_fd, NULL)) {
-        snprintf(error_text, NODE_ERROR_BYTES, "epoll: %m");
+        snprintf(error_text, NODE_ERROR_BYTES, "epoll: %s", strerror(errno));
         return NULL;
     }
     return server;

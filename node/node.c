@@ -98,11 +98,10 @@ static bool open_devices(struct node *node, unsigned index, void *memory, size_t
     struct node_log *place = &node->logs[index];
     place->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (place->event_fd < 0) {
-        snprintf(error_text, NODE_ERROR_BYTES, "log %s: no eventfd: %m", log->name);
+        snprintf(error_text, NODE_ERROR_BYTES, "log %s: no eventfd: %s", log->name, strerror(errno));
         return false;
     }
     struct uring_device_options options = {.path = log->path,
-                                           .sync = (enum tape_sync)log->sync,
                                            .memory = memory,
                                            .memory_bytes = memory_bytes,
                                            .event_fd = place->event_fd,
@@ -129,6 +128,12 @@ static bool accept_tape(const struct config_log *log, enum tape_verdict verdict,
                  "log %s (%s): formatted with size %llu and chunk %u, the configuration says %llu and %llu", log->name,
                  log->path, (unsigned long long)report->size_bytes, report->chunk_bytes,
                  (unsigned long long)log->size_bytes, (unsigned long long)log->chunk_bytes);
+        return false;
+    }
+    if (log->sync != 0 && (uint64_t)report->sync != log->sync) {
+        snprintf(error_text, NODE_ERROR_BYTES,
+                 "log %s (%s): the configuration's sync is not the one it was formatted with; sync = probe takes that",
+                 log->name, log->path);
         return false;
     }
     return true;
@@ -191,8 +196,8 @@ static bool create_lcores(struct node *node, char *error_text)
                     dataplane_set_consensus_lcore(node->dataplane, index, lcore);
                     node->logs[index].lcore = lcore;
                     if (lcore_watch_fd(lcore, node->logs[index].event_fd) != 0) {
-                        snprintf(error_text, NODE_ERROR_BYTES, "thread %llu: epoll: %m",
-                                 (unsigned long long)thread->number);
+                        snprintf(error_text, NODE_ERROR_BYTES, "thread %llu: epoll: %s",
+                                 (unsigned long long)thread->number, strerror(errno));
                         return false;
                     }
                 } else if (pass == 1 && !consensus) {
