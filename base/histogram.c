@@ -61,7 +61,8 @@ void histogram_add(struct histogram *histogram, const struct histogram *other)
 
 uint64_t histogram_percentile(const struct histogram *histogram, double percentile)
 {
-    uint64_t wanted = (uint64_t)ceil(percentile / 100.0 * (double)histogram->total_count);
+    /* a hair less, as HdrHistogram does: 7 % of 100 must not round up to rank 8 */
+    uint64_t wanted = (uint64_t)ceil(nextafter(percentile, 0.0) * (double)histogram->total_count / 100.0);
     uint64_t seen = 0;
     if (wanted == 0) {
         wanted = 1;
@@ -132,7 +133,8 @@ void histogram_write_hgrm(const struct histogram *histogram, FILE *file, double 
     }
     write_row(histogram, file, unit, 100.0);
     double mean = histogram_mean(histogram);
-    fprintf(file, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n", mean / unit, deviation(histogram, mean) / unit);
+    fprintf(file, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n", mean / unit,
+            deviation(histogram, mean) / unit);
     fprintf(file, "#[Max     = %12.3f, Total count    = %12llu]\n", (double)histogram->maximum / unit,
             (unsigned long long)histogram->total_count);
     fprintf(file, "#[Buckets = %12d, SubBuckets     = %12d]\n", HISTOGRAM_BUCKETS, HISTOGRAM_SUB_BUCKETS);

@@ -44,8 +44,9 @@ struct host_log {
 struct host_network {
     void *context;
     /* Where the tail of a frame to `node_id` goes and how much fits; NULL when there is no buffer or no room on the
-     * way there: try in a later turn. At most one frame is begun at a time; beginning again drops the first. */
-    uint8_t *(*begin)(void *context, uint64_t node_id, uint8_t kind, uint32_t *ret_capacity_bytes);
+     * way there: try in a later turn. `bulk`: it will carry records, and must not keep heartbeats and votes waiting.
+     * At most one frame is begun at a time; beginning again drops the first. */
+    uint8_t *(*begin)(void *context, uint64_t node_id, bool bulk, uint32_t *ret_capacity_bytes);
     void (*send)(void *context, uint64_t node_id, const struct message *message, uint32_t tail_bytes);
 };
 
@@ -73,6 +74,8 @@ struct host_options {
     /* Wall clock for log times, ns since 1970 UTC. */
     uint64_t (*wall_ns)(void *context);
     void *wall_context;
+    /* For tests: copies each state before its step and checks the invariants of the step (replicator_check.c). */
+    bool check_steps;
 };
 
 #define HOST_NO_SLOT UINT32_MAX
@@ -83,6 +86,9 @@ struct host *host_create(struct arena *arena, const struct host_options *options
  * newest record. Returns its slot, HOST_NO_SLOT when quorum_count_max is reached. */
 uint32_t host_open_quorum(struct host *host, uint64_t quorum_number, const struct replicator_restart *restart,
                           uint64_t last_log_time_ns, uint64_t now_ns);
+
+/* An incarnation that the log held as RECORD_PEER (rule 47); call for each, in log order, before the first message. */
+void host_restore_peer(struct host *host, uint32_t slot, uint64_t node_id, uint64_t incarnation);
 
 /* The slot of a quorum, or HOST_NO_SLOT. */
 uint32_t host_find(const struct host *host, uint64_t quorum_number);
@@ -98,7 +104,8 @@ enum host_verdict {
     HOST_BUSY,         /* the log has no room now: keep the message and offer it again */
     HOST_NO_SPACE,     /* the tape is full: the message was dropped */
     HOST_BAD_RECORDS,  /* the tail is not a run of good records of this quorum: dropped */
-    HOST_BAD_SENDER,   /* another incarnation than the one known (rule 47): dropped */
+    HOST_BAD_SENDER,   /* another incarnation than the one known (rule 47), or no place to note one: dropped */
+    HOST_NEW_SENDER,   /* first contact: dropped, but noted; accepted from when that is durable on */
 };
 
 /* A message from another node for the quorum at `slot`; `tail` are records. */
@@ -130,7 +137,7 @@ enum replicator_refusal host_submit(struct host *host, uint32_t slot, const stru
  * the inputs of the turn, before tape_submit. Returns the work done. */
 unsigned host_poll(struct host *host, uint64_t now_ns);
 
-/* The earliest deadline of all quorums. */
+/* The earliest deadline of all quorums; 0 (now) while there is work left for the next turn. */
 uint64_t host_deadline_ns(const struct host *host);
 
 /* Writes commit lower bounds of all quorums to the log (at a clean stop, and now and then). */

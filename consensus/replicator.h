@@ -50,13 +50,20 @@ struct peer_progress {
     uint64_t last_sent_ns;     /* any append */
     uint64_t last_heard_ns;    /* send time of the newest append of this term it answered */
     uint64_t retransmit_ns;    /* when to go back to match_index + 1 if nothing arrives */
+    /* Our newest message id when match_index last rose: a refusal of something older than that says nothing about
+     * the peer as it is now (rule 26). */
     uint64_t acknowledged_message_id;
     uint64_t probe_message_id; /* the outstanding probe, 0 none */
     uint64_t stall_ns;
+    /* Messages in flight, counted from above without remembering each: those sent up to the mark and those since. */
+    uint64_t window_mark_index;
+    uint32_t window_older_count;
+    uint32_t window_newer_count;
     uint8_t mode;              /* enum progress_mode */
     uint8_t granted;           /* poll or vote: 0 no answer, 1 yes, 2 no */
-    uint8_t heard;             /* answered in this term */
-    uint8_t zero[5];
+    uint8_t voter;             /* of the newest configuration; a learner is sent committed entries only */
+    uint8_t lost;              /* lost durable data: counts for nothing in this leadership (rule 26) */
+    uint8_t zero[4];
 };
 
 /* Submissions of one leadership whose outcome is not decided. */
@@ -85,7 +92,8 @@ struct replicator {
     uint64_t voted_for;
     uint64_t hard_state_number;  /* grows with every change of (term, voted_for) */
     uint64_t hard_state_durable; /* the newest number that is on stable storage */
-    /* log: entries 1..last_index as runs; invariant: runs ascend in index and term, all non-empty */
+    /* log: entries 1..last_index as runs; they ascend in index and term. The terms of entries before
+     * runs[0].first_index are not known here: it need not be the first entry of its term. */
     uint64_t last_index;
     uint64_t durable_index;  /* of the log as it is now; the host says so with (index, term) */
     uint64_t proved_index;   /* equal to the leader's log, proved in this term (rule 7); 0 after a term change */
@@ -111,12 +119,15 @@ struct replicator {
     uint64_t leader_heard_ns; /* rule 14: last accepted append; not cleared by a term change */
     uint64_t timer_reset_ns;
     uint64_t timeout_ns; /* drawn from [T0, 2*T0) at every reset */
+    uint64_t resend_ns;  /* when a poll or vote request is repeated to silent peers */
     uint64_t poll_or_election_message_id;
     uint64_t owed_message_id; /* newest append not yet acknowledged */
-    uint64_t last_message_id;
+    uint64_t last_message_id; /* ids are send times made to grow: max(last + 1, now_ns) */
+    uint64_t leadership_message_id; /* replies to this or older ids belong to no append of this leadership */
     uint64_t leader_start_index; /* of this leadership; 0: none */
     uint64_t announced_leader_id; /* rule 22 */
     uint64_t announced_term;
+    uint64_t mismatch_term; /* the term in which another T0 was last reported */
     uint64_t disk_stall_ns; /* own, as last told */
     uint64_t failure;       /* enum replicator_failure */
     uint32_t peer_count;
@@ -130,7 +141,7 @@ enum replicator_failure {
     REPLICATOR_FAILURE_DISK,             /* a write failed (rules 6, 36) */
     REPLICATOR_FAILURE_TRUNCATE_COMMITTED, /* rule 27 */
     REPLICATOR_FAILURE_TWO_LEADERS,      /* rule 20 */
-    REPLICATOR_FAILURE_BOUND,            /* more uncommitted terms or configurations than the core can hold */
+    REPLICATOR_FAILURE_BOUND,            /* reserved */
 };
 
 enum replicator_input_kind {
@@ -203,7 +214,7 @@ enum replicator_event_kind {
     EVENT_ELECTION_STARTED,
     EVENT_LEADER_ELECTED,  /* node_id, term */
     EVENT_LEADER_DEPOSED,  /* node_id, term: by the leader that steps down */
-    EVENT_QUORUM_CONFIGURATION_COMMITTED, /* index; configuration_at gives it */
+    EVENT_QUORUM_CONFIGURATION_COMMITTED, /* index; replicator_configuration_at gives it */
     EVENT_QUORUM_FAILURE,  /* index: enum replicator_failure */
     EVENT_STATE_CHANGE,    /* index: enum replicator_role */
     EVENT_PEER_LOST_DATA,  /* node_id, index (rule 26) */
@@ -303,6 +314,9 @@ bool replicator_wants_send(const struct replicator *replicator, uint32_t peer, u
 /* The term at `index`: 0 for index 0 and for bootstrap's entry 1; found false when the core does not know it (beyond
  * the log, or older than its runs). */
 uint64_t replicator_term_at(const struct replicator *replicator, uint64_t index, bool *ret_found);
+
+/* The configuration logged at `index`, as long as the core knows it (until the next commit at least); or NULL. */
+const struct logged_configuration *replicator_configuration_at(const struct replicator *replicator, uint64_t index);
 
 /* The newest configuration in the log, committed or not, and its index; NULL while there is none. */
 const struct logged_configuration *replicator_configuration(const struct replicator *replicator);

@@ -26,10 +26,15 @@ static size_t slot_find(const struct stream_state *state, uint64_t source_id)
     return slot;
 }
 
-const struct stream_source *stream_source_find(const struct stream_state *state, uint64_t source_id)
+bool stream_find_source(const struct stream_state *state, uint64_t source_id,
+                        struct stream_source *ret_source)
 {
     uint16_t place = state->slots[slot_find(state, source_id)];
-    return place != 0 ? &state->sources[place - 1] : NULL;
+    if (place == 0) {
+        return false;
+    }
+    *ret_source = state->sources[place - 1];
+    return true;
 }
 
 static void source_record(struct stream_state *state, const struct stream_source *source)
@@ -43,66 +48,80 @@ static void source_record(struct stream_state *state, const struct stream_source
     state->sources[state->slots[slot] - 1] = *source;
 }
 
-/* A source's numbers grow by one from entry to entry; the first one seen may be any. */
-static enum stream_verdict source_check(const struct stream_state *state, const struct stream_source *known,
+/* A source's numbers begin at 1 and grow by one from entry to entry. Were any first number taken, an entry that overtook
+ * a lost first one would make that one look logged. */
+static enum stream_verdict source_check(const struct stream_state *state, uint64_t source_id,
                                         uint64_t source_sequence)
 {
-    if (known == NULL) {
+    if (source_id == 0 || source_sequence == 0) {
+        return STREAM_MALFORMED;
+    }
+    struct stream_source known;
+    if (!stream_find_source(state, source_id, &known)) {
+        if (source_sequence != 1) {
+            return STREAM_SEQUENCE_GAP;
+        }
         return state->source_count < SOURCES_MAX ? STREAM_FRESH : STREAM_SOURCES_FULL;
     }
-    if (source_sequence <= known->last_sequence) {
+    if (source_sequence <= known.sequence) {
         return STREAM_DUPLICATE;
     }
-    return source_sequence - known->last_sequence == 1 ? STREAM_FRESH : STREAM_SOURCE_GAP;
+    return source_sequence - known.sequence == 1 ? STREAM_FRESH : STREAM_SEQUENCE_GAP;
 }
 
-static enum stream_verdict offer_check_blocks(const struct stream_state *state,
-                                              const struct stream_offer *offer)
+static enum stream_verdict content_check(const struct stream_state *state, const uint8_t *bytes,
+                                         size_t byte_count, uint32_t message_count)
 {
-    if (offer->blocks_bytes > DATA_BLOCKS_BYTES_MAX_JUMBO) {
+    if (byte_count > DATA_BLOCKS_BYTES_MAX_JUMBO) {
         return STREAM_TOO_LARGE;
     }
+    if (message_count == 0 || message_count > UINT16_MAX) {
+        return STREAM_MALFORMED;
+    }
     struct blocks blocks = {
-        .bytes = offer->blocks,
-        .byte_count = offer->blocks_bytes,
-        .message_count = offer->message_count,
+        .bytes = bytes,
+        .byte_count = (uint32_t)byte_count,
+        .message_count = (uint16_t)message_count,
         .empty_allowed = state->mode == STREAM_TRANSPARENT,
     };
-    if (offer->message_count == 0 || blocks_check(&blocks) != BLOCKS_GOOD) {
+    if (blocks_check(&blocks) != BLOCKS_GOOD) {
         return STREAM_MALFORMED;
     }
-    return offer->message_count > UINT64_MAX - state->next_sequence ? STREAM_SEQUENCE_OVERFLOW : STREAM_FRESH;
+    return message_count > UINT64_MAX - state->next_sequence ? STREAM_SEQUENCE_OVERFLOW : STREAM_FRESH;
 }
 
-enum stream_verdict stream_admit(const struct stream_state *state, const struct stream_offer *offer,
-                                 struct stream_source *ret_source)
+enum stream_verdict stream_admit(const struct stream_state *state, uint64_t source_id,
+                                 uint64_t source_sequence, const uint8_t *blocks, size_t blocks_bytes,
+                                 uint32_t message_count)
 {
-    const struct stream_source *known = stream_source_find(state, offer->source_id);
-    *ret_source = known != NULL ? *known : (struct stream_source){.id = offer->source_id};
-    if (offer->source_id == 0 || offer->source_sequence == 0) {
-        return STREAM_MALFORMED;
-    }
-    enum stream_verdict verdict = source_check(state, known, offer->source_sequence);
-    if (verdict == STREAM_DUPLICATE) {
-        return STREAM_DUPLICATE; /* even after END: a retry must learn that its entry is in the log */
+    enum stream_verdict verdict = source_check(state, source_id, source_sequence);
+    if (verdict == STREAM_DUPLICATE || verdict == STREAM_MALFORMED) {
+        return verdict;
     }
     if (!state->is_open) {
         return STREAM_NO_SESSION;
     }
-    return verdict == STREAM_FRESH ? offer_check_blocks(state, offer) : verdict;
+    return verdict == STREAM_FRESH ? content_check(state, blocks, blocks_bytes, message_count) : verdict;
 }
 
-struct stream_data_head stream_data_head_next(const struct stream_state *state,
-                                              const struct stream_offer *offer, uint8_t source_line)
+static void data_record(struct stream_state *state, uint64_t index, const struct stream_data_head *head)
 {
+    struct stream_source source = {head->source_id, head->source_sequence, index};
+    source_record(state, &source);
+    state->next_sequence += head->message_count;
+}
+
+void stream_note_data(struct stream_state *state, uint64_t index, const uint8_t *head_bytes)
+{
+    struct stream_data_head head;
+    bool decoded = stream_data_head_decode(head_bytes, STREAM_DATA_HEAD_BYTES, &head);
+    ASSERT(decoded);
     ASSERT(state->is_open);
-    return (struct stream_data_head){
-        .base_sequence = state->next_sequence,
-        .source_id = offer->source_id,
-        .source_sequence = offer->source_sequence,
-        .message_count = offer->message_count,
-        .source_line = source_line,
-    };
+    ASSERT(index > state->applied_index);
+    ASSERT(head.base_sequence == state->next_sequence);
+    ASSERT(source_check(state, head.source_id, head.source_sequence) == STREAM_FRESH);
+    data_record(state, index, &head);
+    state->applied_index = index;
 }
 
 static enum stream_verdict data_apply(struct stream_state *state, uint64_t index, const uint8_t *payload,
@@ -112,28 +131,16 @@ static enum stream_verdict data_apply(struct stream_state *state, uint64_t index
     if (!stream_data_head_decode(payload, payload_bytes, &head)) {
         return STREAM_MALFORMED;
     }
-    if (payload_bytes - STREAM_DATA_HEAD_BYTES > DATA_BLOCKS_BYTES_MAX_JUMBO) {
-        return STREAM_TOO_LARGE;
-    }
-    struct stream_offer offer = {
-        .source_id = head.source_id,
-        .source_sequence = head.source_sequence,
-        .blocks = payload + STREAM_DATA_HEAD_BYTES,
-        .blocks_bytes = (uint32_t)(payload_bytes - STREAM_DATA_HEAD_BYTES),
-        .message_count = head.message_count,
-    };
-    struct stream_source source;
-    enum stream_verdict verdict = stream_admit(state, &offer, &source);
+    enum stream_verdict verdict =
+        stream_admit(state, head.source_id, head.source_sequence, payload + STREAM_DATA_HEAD_BYTES,
+                     payload_bytes - STREAM_DATA_HEAD_BYTES, head.message_count);
     if (verdict != STREAM_FRESH) {
         return verdict;
     }
     if (head.base_sequence != state->next_sequence) {
         return STREAM_SEQUENCE_MISMATCH;
     }
-    source.last_sequence = head.source_sequence;
-    source.last_index = index;
-    source_record(state, &source);
-    state->next_sequence += head.message_count;
+    data_record(state, index, &head);
     return STREAM_APPLIED;
 }
 
@@ -235,8 +242,8 @@ const char *stream_verdict_name(enum stream_verdict verdict)
         return "fresh";
     case STREAM_DUPLICATE:
         return "duplicate";
-    case STREAM_SOURCE_GAP:
-        return "source gap";
+    case STREAM_SEQUENCE_GAP:
+        return "sequence gap";
     case STREAM_SOURCES_FULL:
         return "sources full";
     case STREAM_MALFORMED:

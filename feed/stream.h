@@ -17,7 +17,7 @@ enum stream_verdict {
     STREAM_APPLIED,           /* apply: the state has moved */
     STREAM_FRESH,             /* admit: the source's next entry, or the first one of a new source */
     STREAM_DUPLICATE,         /* the source's sequence is not above its last one */
-    STREAM_SOURCE_GAP,        /* the source's entries before this one are missing */
+    STREAM_SEQUENCE_GAP,      /* the source's entries before this one are missing */
     STREAM_SOURCES_FULL,      /* SOURCES_MAX sources are known and this is another */
     STREAM_MALFORMED,         /* not the layout of stream_entry.h, or blocks and count disagree */
     STREAM_TOO_LARGE,         /* blocks above DATA_BLOCKS_BYTES_MAX_JUMBO */
@@ -31,8 +31,8 @@ enum stream_verdict {
 
 struct stream_source {
     uint64_t id;
-    uint64_t last_sequence; /* the source's number of its last entry; 0: none in the log */
-    uint64_t last_index;    /* where that entry is */
+    uint64_t sequence; /* the source's number of its last entry */
+    uint64_t index;    /* where that entry is */
 };
 
 /* Flat, without pointers or padding, unused places zero: two states of equal history compare and hash equal.
@@ -52,15 +52,6 @@ struct stream_state {
 
 _Static_assert(sizeof(struct stream_state) == 16 + 4 * 8 + 2 * STREAM_SLOTS + 24 * SOURCES_MAX, "no padding");
 
-/* What somebody wants to publish: one entry. */
-struct stream_offer {
-    uint64_t source_id;
-    uint64_t source_sequence;
-    const uint8_t *blocks;
-    uint32_t blocks_bytes;
-    uint16_t message_count;
-};
-
 /* No session, no sources, nothing applied. */
 void stream_state_init(struct stream_state *state);
 
@@ -69,20 +60,38 @@ void stream_state_init(struct stream_state *state);
 enum stream_verdict stream_apply(struct stream_state *state, uint8_t record_type, uint64_t index,
                                  const uint8_t *payload, size_t payload_bytes);
 
-/* Says what publishing the offer would do; the state is not changed. *ret_source is always written: what the
- * log holds of this source, so the sequence wanted from it is last_sequence + 1 (any, when last_sequence is
- * 0), and a duplicate's entry is at or before last_index. A duplicate is one whether or not its session is
- * still open. Total. */
-enum stream_verdict stream_admit(const struct stream_state *state, const struct stream_offer *offer,
-                                 struct stream_source *ret_source);
+/* Says what publishing one entry would do: STREAM_FRESH, or why not; the state is not changed. What the log
+ * holds of the source, and so what is wanted from it, says stream_find_source. A duplicate is one whether or
+ * not its session is still open: a retry must learn that its entry is in the log. Total. */
+enum stream_verdict stream_admit(const struct stream_state *state, uint64_t source_id,
+                                 uint64_t source_sequence, const uint8_t *blocks, size_t blocks_bytes,
+                                 uint32_t message_count);
 
-/* The DATA head of an admitted offer: the next stream sequence, the offer's numbers. */
-struct stream_data_head stream_data_head_next(const struct stream_state *state,
-                                              const struct stream_offer *offer, uint8_t source_line);
+/* Applies a DATA entry made of an admitted publish, by its head alone: its blocks have been checked. Anything
+ * but the next sequences is our bug and asserted. */
+void stream_note_data(struct stream_state *state, uint64_t index, const uint8_t *head_bytes);
 
-/* The source's last entry, or NULL when the log has none. */
-const struct stream_source *stream_source_find(const struct stream_state *state, uint64_t source_id);
+/* False, and nothing written, when the log holds nothing of this source: its first entry has
+ * number 1. */
+bool stream_find_source(const struct stream_state *state, uint64_t source_id,
+                        struct stream_source *ret_source);
 
 const char *stream_verdict_name(enum stream_verdict verdict);
+
+static inline bool stream_is_open(const struct stream_state *state)
+{
+    return state->is_open != 0;
+}
+
+/* Of the next message; 0 before the first OPEN. */
+static inline uint64_t stream_next_sequence(const struct stream_state *state)
+{
+    return state->next_sequence;
+}
+
+static inline uint32_t stream_source_count(const struct stream_state *state)
+{
+    return state->source_count;
+}
 
 #endif

@@ -15,7 +15,7 @@ static bool bytes_are_zero(const uint8_t *bytes, size_t byte_count)
     return true;
 }
 
-size_t stream_data_head_encode(uint8_t *payload, const struct stream_data_head *head)
+size_t stream_data_head_encode(const struct stream_data_head *head, uint8_t *payload)
 {
     store_le64(payload, head->base_sequence);
     store_le64(payload + 8, head->source_id);
@@ -46,7 +46,7 @@ bool stream_data_head_decode(const uint8_t *payload, size_t byte_count, struct s
     return true;
 }
 
-size_t stream_open_encode(uint8_t *payload, const struct stream_open *open)
+size_t stream_open_encode(const struct stream_open *open, uint8_t *payload)
 {
     memcpy(payload, open->session, STREAM_SESSION_BYTES);
     payload[10] = open->mode;
@@ -74,7 +74,7 @@ bool stream_open_decode(const uint8_t *payload, size_t byte_count, struct stream
     return true;
 }
 
-size_t stream_gap_encode(uint8_t *payload, const struct stream_gap *gap)
+size_t stream_gap_encode(const struct stream_gap *gap, uint8_t *payload)
 {
     store_le64(payload, gap->first_sequence);
     store_le64(payload + 8, gap->count);
@@ -97,7 +97,7 @@ bool stream_gap_decode(const uint8_t *payload, size_t byte_count, struct stream_
     return true;
 }
 
-size_t stream_end_encode(uint8_t *payload, const struct stream_end *end)
+size_t stream_end_encode(const struct stream_end *end, uint8_t *payload)
 {
     store_le64(payload, end->next_sequence);
     payload[8] = end->reason;

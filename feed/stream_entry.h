@@ -82,10 +82,16 @@ struct stream_end {
 };
 
 /* Encoders write in place, at the payload of the record being built, and return how many bytes. */
-size_t stream_data_head_encode(uint8_t *payload, const struct stream_data_head *head);
-size_t stream_open_encode(uint8_t *payload, const struct stream_open *open);
-size_t stream_gap_encode(uint8_t *payload, const struct stream_gap *gap);
-size_t stream_end_encode(uint8_t *payload, const struct stream_end *end);
+size_t stream_data_head_encode(const struct stream_data_head *head, uint8_t *payload);
+size_t stream_open_encode(const struct stream_open *open, uint8_t *payload);
+size_t stream_gap_encode(const struct stream_gap *gap, uint8_t *payload);
+size_t stream_end_encode(const struct stream_end *end, uint8_t *payload);
+
+/* The source id of a DATA payload that was decoded before. */
+static inline uint64_t stream_data_source(const uint8_t *payload)
+{
+    return load_le64(payload + 8);
+}
 
 /* Decoders are total: false when the bytes are not exactly the layout above (length, a zero place that is not
  * zero, a value out of range). Blocks of a DATA entry, from STREAM_DATA_HEAD_BYTES on, are not looked at. */

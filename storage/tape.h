@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tape: one log's ring of bytes on disk, its last chunks in memory. docs/disk.md has the layout. One thread (the
- * log's consensus core) owns a tape and calls everything here; tape_reader_poll belongs to the reader's thread.
+/* The tape: one log's ring of bytes on disk, its last chunks in memory. docs/disk.md has the layout. One
+ * thread (the log's consensus core) owns a tape and calls everything here; tape_reader_poll belongs to the
+ * reader's thread.
  *
- * A position is a byte address that only grows: chunk sequence x chunk bytes + offset in the chunk. A record's
- * position is that of its end, so "durable up to p" covers exactly the records whose position is <= p. */
+ * A position is a byte address that only grows: chunk sequence x chunk bytes + offset in the chunk. A
+ * record's position is that of its end, so "durable up to p" covers exactly the records whose position is <=
+ * p. */
 #ifndef TALLY_TAPE_H
 #define TALLY_TAPE_H
 
@@ -29,8 +31,8 @@ struct tape_identity {
 
 struct tape_format_options {
     struct tape_identity identity;
-    uint64_t size_bytes;  /* of data; a multiple of chunk_bytes */
-    uint32_t chunk_bytes; /* power of two, 64 KiB .. 1 MiB */
+    uint64_t size_bytes;  /* of data; a multiple of chunk_bytes, at least 4 */
+    uint32_t chunk_bytes; /* power of two, 16 KiB .. 1 MiB; small ones are for tests */
     enum tape_sync sync;
     void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes); /* or NULL */
     void *context;
@@ -49,14 +51,14 @@ struct tape_options {
 
 enum tape_verdict {
     TAPE_OPEN,
-    TAPE_NOT_A_TAPE,          /* no superblock copy is good */
+    TAPE_NOT_A_TAPE, /* no superblock copy is good */
     TAPE_OTHER_VERSION,
     TAPE_OTHER_CLUSTER,
     TAPE_OTHER_NODE,
     TAPE_OTHER_INCARNATION,
     TAPE_OTHER_LOG,
-    TAPE_TOO_SMALL,           /* the file is shorter than the superblock says */
-    TAPE_DAMAGED,             /* a bad block at or below a durable mark: never cut silently */
+    TAPE_TOO_SMALL, /* the file is shorter than the superblock says */
+    TAPE_DAMAGED,   /* a bad block at or below a durable mark: never cut silently */
     TAPE_READ_ERROR,
 };
 
@@ -67,18 +69,36 @@ struct tape_report {
     uint32_t chunk_bytes;
     enum tape_sync sync;
     uint64_t open_count;
-    bool rebooted;           /* the boot id stored at the last open is another one */
-    uint64_t chunk_count;    /* in use */
+    bool rebooted;        /* the boot id stored at the last open is another one */
+    uint64_t chunk_count; /* in use */
     uint64_t block_count;
     uint64_t record_count;
-    uint64_t end_position;   /* of the last good record */
-    uint64_t torn_bytes;     /* cut from the tail */
-    uint64_t damage_offset;  /* on TAPE_DAMAGED: device offset of the first bad block */
-    int error;               /* on TAPE_READ_ERROR: -errno */
+    uint64_t end_position;  /* of the last good record */
+    uint64_t torn_bytes;    /* cut from the tail */
+    uint64_t damage_offset; /* on TAPE_DAMAGED: device offset of the first bad block */
+    int error;              /* on TAPE_READ_ERROR: -errno */
 };
 
-/* Called for every record in tape order while opening or scanning; `payload` is valid during the call only. */
-typedef void tape_visit(void *context, const struct record_head *head, const uint8_t *payload, uint64_t position);
+/* Called for every record in tape order while opening or scanning; `payload` is valid during the call only.
+ */
+typedef void tape_visit(void *context, const struct record_head *head, const uint8_t *payload,
+                        uint64_t position);
+
+/* One block, for `log dump`. */
+struct tape_block_view {
+    uint64_t device_offset;
+    uint64_t position; /* of its first byte */
+    uint64_t block_sequence;
+    uint64_t durable_block; /* all up to this one were durable when it was written */
+    uint64_t chunk_sequence;
+    uint32_t open_count;
+    uint32_t length; /* used bytes */
+    uint32_t record_count;
+    uint8_t kind; /* enum block_kind of tape_layout.h */
+};
+
+/* Called for every good block in tape order, before its records. */
+typedef void tape_visit_block(void *context, const struct tape_block_view *block);
 
 /* Writes the whole device: zeros, then the two superblocks. Afterwards the tape is empty. 0 or -errno. */
 int tape_format(struct device *device, const struct tape_format_options *options);
@@ -87,28 +107,46 @@ int tape_format(struct device *device, const struct tape_format_options *options
 uint64_t tape_device_bytes(uint64_t size_bytes);
 size_t tape_memory_bytes(const struct tape_options *options, uint32_t chunk_bytes);
 
-/* Recovers and opens for writing: visits every record, cuts a torn tail, starts a new open count. Everything is taken
- * from `arena`. Only on TAPE_OPEN *ret_tape is set. The device stays the caller's. */
+/* Recovers and opens for writing: visits every record, cuts a torn tail, starts a new open count. Everything
+ * is taken from `arena`. Only on TAPE_OPEN *ret_tape is set. The device stays the caller's. */
 enum tape_verdict tape_open(struct arena *arena, struct device *device, const struct tape_options *options,
                             tape_visit *visit, void *context, struct tape **ret_tape,
                             struct tape_report *ret_report);
 
-/* The same walk without opening: writes nothing. For `log dump`, `log verify` and `log export`. */
+/* The same walk without opening: writes nothing. For `log dump`, `log verify` and `log export`; on the heap.
+ * Any tape will do: the report says whose it is. Where it ends is end_position, and damage_offset on
+ * TAPE_DAMAGED. Visitors may be NULL. */
 enum tape_verdict tape_scan(struct device *device, tape_visit *visit, void *context,
                             struct tape_report *ret_report);
+enum tape_verdict tape_scan_blocks(struct device *device, tape_visit_block *visit_block, tape_visit *visit,
+                                   void *context, struct tape_report *ret_report);
 
 /* ---- appending ---- */
 
-/* Room for a record of `payload_bytes`, to be built in place with record_finish: no other copy is made. NULL, with
- * *ret_error -ENOSPC (the tape is full; `reserve` false leaves TAPE_RESERVE_BYTES for what must still be written:
- * hard state, truncations, bounds, leader-starts, configurations), -EBUSY (memory is full of unwritten data; after a
- * completion there is room), or -EIO (the tape has failed). */
+/* Kept back for what must still be written when the tape is full; a quarter of the tape if that is less. A
+ * hard state takes 128 bytes and a block: enough for hundreds of elections. */
+#define TAPE_RESERVE_BYTES (1u << 20)
+
+/* Whether records of `record_bytes` in all (padded, heads included), `record_count` of them, will all find
+ * room in tape_reserve, when nothing else is appended between: 0 or an error of tape_reserve. Errs on the
+ * safe side. */
+int tape_room(const struct tape *tape, size_t record_bytes, uint32_t record_count, bool use_reserve);
+
+/* The largest record (head and payload, padded) that fits a block of this tape. */
+size_t tape_record_bytes_max(const struct tape *tape);
+
+/* Room for a record of `payload_bytes`, to be built in place with record_finish: no other copy is made. NULL,
+ * with *ret_error -ENOSPC (the tape is full; `reserve` false leaves TAPE_RESERVE_BYTES for what must still be
+ * written: hard state, truncations, bounds, leader-starts, configurations), -EBUSY (memory is full of
+ * unwritten data; after a completion there is room), -EMSGSIZE (larger than tape_record_bytes_max), or -EIO
+ * (the tape has failed). */
 uint8_t *tape_reserve(struct tape *tape, size_t payload_bytes, bool use_reserve, int *ret_error);
 
 /* The record built at the pointer of the last tape_reserve belongs to the tape now. Returns its position. */
 uint64_t tape_append(struct tape *tape);
 
-/* Once a turn: starts the write of all that was appended when no write is in flight. Returns 1 when it did. */
+/* Once a turn: starts the write of all that was appended when no write is in flight. Returns 1 when it did.
+ */
 unsigned tape_submit(struct tape *tape, uint64_t now_ns);
 
 /* Reaps completions of writes and of reads from disk; writes the attest block of an idle tape. Work done. */
@@ -116,9 +154,11 @@ unsigned tape_poll(struct tape *tape, uint64_t now_ns);
 
 uint64_t tape_append_position(const struct tape *tape);
 uint64_t tape_durable_position(const struct tape *tape); /* volatile mode: written */
-uint64_t tape_stall_ns(const struct tape *tape, uint64_t now_ns); /* age of the oldest unfinished write, or 0 */
-int tape_error(const struct tape *tape);   /* 0, or the -errno that stopped it for good */
-uint64_t tape_deadline_ns(const struct tape *tape); /* when tape_poll wants to be called even if nothing happens */
+uint64_t tape_stall_ns(const struct tape *tape,
+                       uint64_t now_ns); /* age of the oldest unfinished write, or 0 */
+int tape_error(const struct tape *tape); /* 0, or the -errno that stopped it for good */
+uint64_t
+tape_deadline_ns(const struct tape *tape); /* when tape_poll wants to be called even if nothing happens */
 uint64_t tape_free_bytes(const struct tape *tape);
 
 /* ---- reading: cursors ---- */
@@ -126,24 +166,28 @@ uint64_t tape_free_bytes(const struct tape *tape);
 /* One sequential reader of one quorum's entries; the caller's memory. */
 struct tape_cursor {
     uint64_t quorum_number;
-    uint64_t position;    /* where it reads on; 0 = must seek */
-    uint64_t index;       /* the entry it stands before */
-    uint32_t reader_slot; /* chunk of the reader's memory that it holds, plus 1; 0 = none */
+    uint64_t position;       /* where it reads on; 0 = must seek */
+    uint64_t block_position; /* of the block that `position` is in */
+    uint64_t index;          /* the entry it stands before */
+    uint64_t found_position; /* while it looks for the last of several: the best so far, and its block */
+    uint64_t found_block_position;
+    uint32_t reader_slot; /* chunk of the reader's memory that it reads, plus 1; 0 = none */
     uint32_t generation;
 };
 
 enum tape_read {
     TAPE_READ_RECORD,
-    TAPE_READ_WAIT, /* it comes from disk: ask again after a later tape_poll */
-    TAPE_READ_END,  /* not on the tape (yet) */
+    TAPE_READ_WAIT,   /* it comes from disk: ask again after a later tape_poll */
+    TAPE_READ_END,    /* not on the tape (yet) */
     TAPE_READ_FAILED, /* the disk gives an error, or bytes that fail their checksum */
 };
 
 void tape_cursor_init(struct tape_cursor *cursor, uint64_t quorum_number);
 
-/* The record of entry (index, term); term 0: the one that is valid now at that index. Reading index + 1 after index
- * goes on where it stands, anything else seeks. `*ret_record` (a whole record, head first, padded) is valid until the
- * next call of any function of this tape that may recycle memory: tape_reserve, tape_poll, tape_read. */
+/* The record of entry (index, term); term 0: the one that is valid now at that index. Reading index + 1 after
+ * index goes on where it stands, anything else seeks. `*ret_record` (a whole record, head first, padded) is
+ * valid until the next call of any function of this tape that may recycle memory: tape_reserve, tape_poll,
+ * tape_read. */
 enum tape_read tape_read(struct tape *tape, struct tape_cursor *cursor, uint64_t index, uint64_t term,
                          const uint8_t **ret_record, struct record_head *ret_head);
 
@@ -154,7 +198,8 @@ void tape_cursor_release(struct tape *tape, struct tape_cursor *cursor);
 
 struct tape_reader *tape_reader_of(struct tape *tape);
 
-/* Serves at most `budget` requested chunk reads through `device`, which belongs to the calling thread. Work done. */
+/* Serves at most `budget` requested chunk reads through `device`, which belongs to the calling thread. Work
+ * done. */
 unsigned tape_reader_poll(struct tape_reader *reader, struct device *device, unsigned budget);
 
 /* Blocks up to `timeout_ns` until there is a request; for the reader's thread. */
