@@ -66,7 +66,8 @@ struct fake_cluster {
     struct prng prng;
     uint32_t loss_percent;
     uint32_t double_percent;
-    uint64_t delay_max_ns;           /* each frame's own */
+    uint64_t delay_ns;               /* of every frame, to which comes ... */
+    uint64_t delay_max_ns;           /* ... up to this, drawn for each */
     uint64_t source_sequence_before; /* what the source had in the log before all this */
     uint32_t busy_count;             /* so many PUBLISH frames are answered BUSY */
     bool is_full;                    /* NO_SPACE */
