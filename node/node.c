@@ -179,6 +179,16 @@ static unsigned poll_dataplane_core(void *part, uint64_t now_ns)
     return dataplane_core_poll(core->dataplane, core->index, DATAPLANE_BUDGET);
 }
 
+/* The kernel's and the reader's signals are drained once they have ended a sleep. */
+static void on_sleep(void *context, bool sleeping)
+{
+    const struct node_log *log = context;
+    uint64_t count = 0;
+    if (!sleeping && read(log->event_fd, &count, sizeof(count)) < 0) {
+        return; /* nothing was signalled */
+    }
+}
+
 /* One lcore a thread: its parts in their order, the logs' writes after all of them. */
 static bool create_lcores(struct node *node, char *error_text)
 {
@@ -195,6 +205,7 @@ static bool create_lcores(struct node *node, char *error_text)
                     lcore_add_part(lcore, consensus_core_part(node->logs[index].core));
                     dataplane_set_consensus_lcore(node->dataplane, index, lcore);
                     node->logs[index].lcore = lcore;
+                    lcore_on_sleep(lcore, on_sleep, &node->logs[index]);
                     if (lcore_watch_fd(lcore, node->logs[index].event_fd) != 0) {
                         snprintf(error_text, NODE_ERROR_BYTES, "thread %llu: epoll: %s",
                                  (unsigned long long)thread->number, strerror(errno));
