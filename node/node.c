@@ -49,8 +49,6 @@ static bool create_dataplane(struct node *node, char *error_text)
     const struct config *config = &node->config;
     struct ethdev_options ethdevs[CONFIG_ETHDEVS_MAX];
     struct neighbour_options neighbours[NODES_MAX];
-    const char *shm_paths[NODES_MAX];
-    uint64_t shm_ids[NODES_MAX];
     struct dataplane_options options = {
         .cluster_id = config->cluster_id,
         .node_id = config->node_id,
@@ -61,8 +59,8 @@ static bool create_dataplane(struct node *node, char *error_text)
         .ethdev_count = config->ethdev_count,
         .neighbours = neighbours,
         .shm_path = config->shm_socket[0] ? config->shm_socket : NULL,
-        .shm_peer_paths = shm_paths,
-        .shm_peer_ids = shm_ids,
+        .shm_peer_paths = node->shm_peer_paths,
+        .shm_peer_ids = node->shm_peer_ids,
         .codec = codec_port_functions(),
     };
     for (unsigned i = 0; i < config->ethdev_count; i++) {
@@ -82,8 +80,8 @@ static bool create_dataplane(struct node *node, char *error_text)
                                                     .port = (uint8_t)peer->ethdev};
             memcpy(neighbour->mac, peer->mac, sizeof(peer->mac));
         } else if (peer->node_id < config->node_id) { /* the higher id connects */
-            shm_paths[options.shm_peer_count] = peer->shm;
-            shm_ids[options.shm_peer_count++] = peer->node_id;
+            node->shm_peer_paths[options.shm_peer_count] = peer->shm;
+            node->shm_peer_ids[options.shm_peer_count++] = peer->node_id;
         }
     }
     for (unsigned i = 0; i < config->dataplane_count; i++) {
