@@ -56,20 +56,26 @@ static jmp_buf test_failed;
         }                                                                                                         \
     } while (0)
 
+/* Whether the case ran to its end. In a function of its own, so that no variable lives across the longjmp. */
+static int test_passes(const struct test_case *test)
+{
+    if (setjmp(test_failed) != 0) {
+        return 0;
+    }
+    test->run();
+    return 1;
+}
+
 /* Runs every case and returns the exit status. */
 static int test_main(const struct test_case *cases, size_t count)
 {
-    int failed = 0;
+    volatile int failed = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("1..%zu\n", count);
     for (size_t i = 0; i < count; i++) {
-        if (setjmp(test_failed) == 0) {
-            cases[i].run();
-            printf("ok %zu - %s\n", i + 1, cases[i].claim);
-        } else {
-            printf("not ok %zu - %s\n", i + 1, cases[i].claim);
-            failed = 1;
-        }
+        int passed = test_passes(&cases[i]);
+        printf("%s %zu - %s\n", passed ? "ok" : "not ok", i + 1, cases[i].claim);
+        failed |= !passed;
     }
     return failed;
 }
