@@ -88,6 +88,8 @@ struct script {
     unsigned sleeps_said;
     unsigned wakes_said;
     _Atomic bool *stop;
+    struct lcore *lcore;
+    unsigned (*poll)(void *part, uint64_t now_ns); /* NULL: script_poll */
 };
 
 static unsigned script_poll(void *part, uint64_t now_ns)
@@ -105,6 +107,27 @@ static void script_set_sleeping(void *context, bool sleeping)
 {
     struct script *script = context;
     *(sleeping ? &script->sleeps_said : &script->wakes_said) += 1;
+}
+
+/* Others ring when the last look is over, before the loop waits: the wait must end at once. */
+static unsigned late_ring_poll(void *part, uint64_t now_ns)
+{
+    struct script *script = part;
+    unsigned work = script_poll(part, now_ns);
+    if (script->sleeps_said > script->wakes_said) {
+        lcore_ring_doorbell(script->lcore);
+    }
+    return work;
+}
+
+/* Rings while the loop is awake cost nothing and wake nobody. */
+static unsigned early_ring_poll(void *part, uint64_t now_ns)
+{
+    struct script *script = part;
+    if (script->sleeps_said == script->wakes_said) {
+        lcore_ring_doorbell(script->lcore);
+    }
+    return script_poll(part, now_ns);
 }
 
 static uint64_t deadline_is_past(void *part)
@@ -154,6 +177,18 @@ static void the_shared_profile_yields_then_sleeps(void)
     CHECK(counters.idle_ns >= LCORE_SLEEP_MIN_NS);
 }
 
+static void a_ring_after_the_last_look_ends_the_sleep(void)
+{
+    struct script script = {.poll = late_ring_poll, .stop_at = LCORE_YIELDS + 50};
+    struct lcore_counters counters = script_run(&script, POLL_SHARED, NULL);
+    CHECK(counters.sleeps > 0);
+    CHECK_EQUAL(counters.wakes, counters.sleeps);
+    script = (struct script){.poll = early_ring_poll, .stop_at = LCORE_YIELDS + 5};
+    counters = script_run(&script, POLL_SHARED, NULL);
+    CHECK(counters.sleeps > 0);
+    CHECK_EQUAL(counters.wakes, 0);
+}
+
 static void a_deadline_that_is_due_is_not_slept_over(void)
 {
     struct script script = {.stop_at = 2000};
@@ -167,6 +202,8 @@ static const struct test_case cases[] = {
     {"busy and idle turns are counted truly, a spinner never sleeps", turns_are_counted},
     {"the shared profile yields, then sleeps, and says so around each sleep",
      the_shared_profile_yields_then_sleeps},
+    {"a ring after the last look ends the sleep, one while awake is free",
+     a_ring_after_the_last_look_ends_the_sleep},
     {"a deadline that is due is not slept over", a_deadline_that_is_due_is_not_slept_over},
 };
 
