@@ -73,15 +73,15 @@ static bool window_is_full(const struct peer_progress *peer)
            peer->window_older_count + peer->window_newer_count >= WINDOW_MESSAGES_MAX;
 }
 
-/* What the peer has received moves the window's mark; each pass forgets messages that have certainly arrived.
- */
+/* What the peer has received moves the window's mark; each pass forgets messages that have certainly arrived. The mark
+ * is the end of what is on its way now: last_sent_index may be of an earlier attempt that was lost, far ahead. */
 static void window_advance(struct peer_progress *peer)
 {
     while (peer->window_older_count + peer->window_newer_count > 0 &&
            peer->match_index >= peer->window_mark_index) {
         peer->window_older_count = peer->window_newer_count;
         peer->window_newer_count = 0;
-        peer->window_mark_index = peer->last_sent_index;
+        peer->window_mark_index = peer->next_index - 1;
     }
 }
 
@@ -89,7 +89,7 @@ static void window_clear(struct peer_progress *peer)
 {
     peer->window_older_count = 0;
     peer->window_newer_count = 0;
-    peer->window_mark_index = peer->last_sent_index;
+    peer->window_mark_index = peer->next_index - 1;
 }
 
 /* How far a peer may be sent entries: learners get committed ones only (rule 3). */
