@@ -376,11 +376,12 @@ bool config_load(const char *path, struct config *ret_config, char *error_text)
         return false;
     }
     fclose(readable);
+    unsigned bad_line = config_first_bad_line(path);
     struct rte_cfgfile *file =
-        rte_cfgfile_load_with_params(path, CFG_FLAG_EMPTY_VALUES, &parameters);
+        bad_line ? NULL : rte_cfgfile_load_with_params(path, CFG_FLAG_EMPTY_VALUES, &parameters);
     if (!file) {
         snprintf(error_text, CONFIG_ERROR_BYTES, "%s:%u: not an INI file; allowed: [section], key = value, # comment",
-                 path, config_first_bad_line(path));
+                 path, bad_line);
         return false;
     }
     set_defaults(&config);
