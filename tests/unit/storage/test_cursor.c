@@ -145,7 +145,7 @@ static void quorums_beyond_the_table_are_still_found(void)
     rig_format(&rig, false, TAPE_SYNC_FDATASYNC);
     CHECK_EQUAL(rig_open(&rig, NULL, NULL), TAPE_OPEN);
     for (uint64_t quorum = 1; quorum <= TAPE_INDEX_QUORUMS_MAX + 20; quorum++) {
-        CHECK_EQUAL(rig_append(&rig, quorum, 1, 1, 16), 0);
+        CHECK_EQUAL(rig_append(&rig, quorum, 1, 1, 0), 0);
         if (quorum % 50 == 0) {
             rig_flush(&rig);
         }
