@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cursors: where an entry stands is known to the chunk (tape_index.h); inside the chunk the records are
- * looked at one by one. The chunk is in memory, or in the reader's, or is asked for. */
+/* Cursors: near which chunk an entry stands is known (tape_index.h); inside, the records are looked at one by
+ * one. The chunk is in memory, or in the reader's, or is asked for and looked at when it has come.
+ *
+ * The valid entry at an index is the last one written, unless a later record of its quorum truncated there or
+ * below (an entry truncates what it replaces). Where nothing was replaced behind the cursor the first match
+ * is the last one, and looking stops there; else the whole range is looked through. */
 #include "check.h"
 #include "tape_internal.h"
 
 _Static_assert(sizeof(struct tape_cursor) <= 64, "it fits where callers keep one");
+_Static_assert(READER_CHUNKS_MAX < UINT8_MAX, "a slot's number fits the cursor");
+
+enum cursor_state {
+    CURSOR_STANDS,     /* before `index`, at `position`; or nowhere, position 0 */
+    CURSOR_SEEKS,      /* for the first match; has looked at all before `position` */
+    CURSOR_SEEKS_LAST, /* for the last valid one */
+    CURSOR_FOUND,      /* it is at `position` */
+};
 
 /* The bytes of a chunk and where its blocks end. */
 struct chunk_view {
@@ -18,7 +30,13 @@ struct search {
     uint64_t quorum_number;
     uint64_t index;
     uint64_t term; /* 0: any */
-    bool last;     /* the last one that nothing behind it in the chunk replaced; else the first */
+    bool last;
+};
+
+/* A place in a chunk: a record, and the block it is in. */
+struct place {
+    uint32_t block_offset;
+    uint32_t offset; /* 0: none */
 };
 
 void tape_cursor_init(struct tape_cursor *cursor, uint64_t quorum_number)
@@ -29,10 +47,9 @@ void tape_cursor_init(struct tape_cursor *cursor, uint64_t quorum_number)
 void tape_cursor_release(struct tape *tape, struct tape_cursor *cursor)
 {
     if (cursor->reader_slot) {
-        reader_forget(&tape->reader, cursor->reader_slot - 1, cursor->generation);
+        reader_forget(&tape->reader, cursor->reader_slot - 1u, cursor->generation);
     }
-    cursor->reader_slot = 0;
-    cursor->position = 0;
+    tape_cursor_init(cursor, cursor->quorum_number);
 }
 
 /* ---- the bytes of a chunk ---- */
@@ -40,7 +57,7 @@ void tape_cursor_release(struct tape *tape, struct tape_cursor *cursor)
 static enum tape_read slot_use(struct tape *tape, struct tape_cursor *cursor, struct reader_slot *slot,
                                struct chunk_view *ret_view)
 {
-    cursor->reader_slot = (uint32_t)(slot - tape->reader.slots) + 1;
+    cursor->reader_slot = (uint8_t)(slot - tape->reader.slots + 1);
     cursor->generation = slot->generation;
     switch (slot->state) {
     case READER_FREE:
@@ -70,7 +87,7 @@ static void slot_leave(struct tape *tape, struct tape_cursor *cursor, uint64_t c
     if (slot->generation == cursor->generation && slot->chunk_sequence == chunk_sequence) {
         return;
     }
-    reader_forget(&tape->reader, cursor->reader_slot - 1, cursor->generation);
+    reader_forget(&tape->reader, cursor->reader_slot - 1u, cursor->generation);
     cursor->reader_slot = 0;
 }
 
@@ -78,7 +95,7 @@ static void slot_leave(struct tape *tape, struct tape_cursor *cursor, uint64_t c
 static enum tape_read chunk_view_of(struct tape *tape, struct tape_cursor *cursor, uint64_t sequence,
                                     struct chunk_view *ret_view)
 {
-    struct memory_chunk *memory = memory_chunk_find(tape, sequence);
+    const struct memory_chunk *memory = memory_chunk_find(tape, sequence);
     slot_leave(tape, cursor, memory ? 0 : sequence);
     if (memory) {
         *ret_view = (struct chunk_view){memory->bytes, sequence, memory->end};
@@ -91,64 +108,116 @@ static enum tape_read chunk_view_of(struct tape *tape, struct tape_cursor *curso
 
 /* ---- looking through a chunk ---- */
 
-/* A place in a chunk: a record, and the block it is in. */
-struct place {
-    uint32_t block_offset;
-    uint32_t offset; /* 0: none */
-};
-
 /* What the record at hand means for the search: it is the one, it unmakes the one found before, or nothing.
- */
-static void search_judge(const struct search *search, const struct record_head *head, struct place here,
-                         struct place *found)
+ * True when it is the one. */
+static bool search_judge(const struct search *search, const struct record_head *head, bool *ret_unmade)
 {
     if (head->quorum_number != search->quorum_number) {
-        return;
+        return false;
     }
     bool is_entry = record_type_is_entry(head->type);
     if (is_entry && head->index == search->index && (search->term == 0 || head->term == search->term)) {
-        *found = here;
-    } else if ((is_entry || head->type == RECORD_TRUNCATE) && head->index <= search->index && search->last) {
-        *found = (struct place){0};
+        return true;
     }
+    *ret_unmade |= (is_entry || head->type == RECORD_TRUNCATE) && head->index <= search->index;
+    return false;
 }
 
-/* Searches from `at` on, and leaves `at` where it stopped: at the record found first, or at the end. */
-static struct place chunk_search(const struct chunk_view *view, uint32_t block_bytes,
-                                 const struct search *search, struct place *at)
+/* The best so far of a search, across chunks. */
+struct best {
+    uint64_t position; /* of the record's first byte; 0: none */
+    uint32_t in_block;
+};
+
+/* Looks at one block's records from `at` on. True when the search is over. */
+static bool block_search(const struct tape *tape, const struct chunk_view *view, const struct search *search,
+                         struct place *at, uint32_t block_end, struct best *best)
 {
-    struct place found = {0};
+    while (at->offset < block_end) {
+        struct record_head head = record_head_load(view->bytes + at->offset);
+        bool unmade = false;
+        if (search_judge(search, &head, &unmade)) {
+            best->position = position_of(tape, view->sequence, at->offset);
+            best->in_block = at->offset - at->block_offset;
+            if (!search->last) {
+                return true;
+            }
+        } else if (unmade && search->last) {
+            best->position = 0;
+        }
+        at->offset += (uint32_t)record_padded_bytes(head.length);
+    }
+    return false;
+}
+
+/* Looks from `at` on, and leaves `at` where it stopped: at the end of the last block, for that may still
+ * grow. */
+static bool chunk_search(const struct tape *tape, const struct chunk_view *view, const struct search *search,
+                         struct place *at, struct best *best)
+{
     while (at->block_offset < view->end) {
         struct block_head block = block_head_load(view->bytes + at->block_offset);
-        uint32_t block_end = at->block_offset + block.length;
-        at->offset = at->offset ? at->offset : at->block_offset + BLOCK_HEAD_BYTES;
-        while (block.kind == BLOCK_RECORDS && at->offset < block_end) {
-            struct record_head head = record_head_load(view->bytes + at->offset);
-            search_judge(search, &head, *at, &found);
-            if (found.offset && !search->last) {
-                return found;
-            }
-            at->offset += (uint32_t)record_padded_bytes(head.length);
+        uint32_t block_end =
+            at->block_offset + (block.kind == BLOCK_RECORDS ? block.length : BLOCK_HEAD_BYTES);
+        if (block_search(tape, view, search, at, block_end, best)) {
+            return true;
         }
-        uint32_t next = at->block_offset + block_span_bytes(&block, block_bytes);
+        uint32_t next = at->block_offset + block_span_bytes(&block, tape->superblock.block_bytes);
         if (next >= view->end) {
-            return found; /* stand at the end of the last block: it may still grow */
+            return false;
         }
-        *at = (struct place){.block_offset = next};
+        *at = (struct place){next, next + BLOCK_HEAD_BYTES};
     }
-    return found;
+    return false;
 }
 
-static enum tape_read deliver(const struct tape *tape, struct tape_cursor *cursor,
-                              const struct chunk_view *view, struct place found, const uint8_t **ret_record,
+/* ---- the cursor's place ---- */
+
+static void cursor_place(struct tape_cursor *cursor, uint64_t block_position, uint64_t in_block)
+{
+    cursor->block_position = block_position;
+    cursor->position = block_position + in_block;
+}
+
+static void cursor_begin(const struct tape *tape, struct tape_cursor *cursor, uint64_t chunk_sequence)
+{
+    cursor_place(cursor, position_of(tape, chunk_sequence, 0), BLOCK_HEAD_BYTES);
+}
+
+/* Looks from the cursor's place to the end of its chunk. TAPE_READ_END: the search goes on behind it. */
+static enum tape_read look_on(struct tape *tape, struct tape_cursor *cursor, const struct search *search,
+                              struct best *best)
+{
+    struct chunk_view view;
+    uint64_t sequence = cursor->block_position >> tape->chunk_shift;
+    enum tape_read result = chunk_view_of(tape, cursor, sequence, &view);
+    if (result != TAPE_READ_RECORD) {
+        return result;
+    }
+    struct place at = {.block_offset = (uint32_t)(cursor->block_position & tape->chunk_mask)};
+    at.offset = at.block_offset + (uint32_t)(cursor->position - cursor->block_position);
+    bool over = chunk_search(tape, &view, search, &at, best);
+    cursor_place(cursor, position_of(tape, sequence, at.block_offset), at.offset - at.block_offset);
+    return over ? TAPE_READ_RECORD : TAPE_READ_END;
+}
+
+/* Hands out the record at the cursor's place and stands behind it. */
+static enum tape_read deliver(struct tape *tape, struct tape_cursor *cursor, const uint8_t **ret_record,
                               struct record_head *ret_head)
 {
-    *ret_record = view->bytes + found.offset;
-    *ret_head = record_head_load(*ret_record);
-    uint32_t end = found.offset + (uint32_t)record_padded_bytes(ret_head->length);
-    cursor->index = ret_head->index + 1;
-    cursor->block_position = position_of(tape, view->sequence, found.block_offset);
-    cursor->position = cursor->block_position + (end - found.block_offset);
+    struct chunk_view view;
+    uint64_t sequence = cursor->block_position >> tape->chunk_shift;
+    enum tape_read result = chunk_view_of(tape, cursor, sequence, &view);
+    if (result != TAPE_READ_RECORD) {
+        return result;
+    }
+    const uint8_t *record = view.bytes + (cursor->position - position_of(tape, sequence, 0));
+    struct record_head head = record_head_load(record);
+    cursor->position += record_padded_bytes(head.length);
+    cursor->index = head.index + 1;
+    cursor->state = CURSOR_STANDS;
+    *ret_record = record;
+    *ret_head = head;
     return TAPE_READ_RECORD;
 }
 
@@ -160,50 +229,104 @@ static bool nothing_replaced_behind(const struct index_quorum *quorum, uint64_t 
     return quorum && quorum->rewrite_position <= position;
 }
 
-/* Looks on from where the cursor stands, to the end of that chunk. TAPE_READ_END: not there. */
-static enum tape_read read_on(struct tape *tape, struct tape_cursor *cursor, const struct search *search,
-                              const uint8_t **ret_record, struct record_head *ret_head)
+/* Whether what was found may have been replaced since. Of a quorum that is not listed that cannot be known.
+ */
+static bool found_is_stale(const struct tape *tape, const struct tape_cursor *cursor,
+                           const struct index_quorum *quorum)
 {
-    struct chunk_view view;
-    uint64_t sequence = cursor->block_position >> tape->chunk_shift;
-    enum tape_read result = chunk_view_of(tape, cursor, sequence, &view);
-    if (result != TAPE_READ_RECORD) {
+    if (cursor->term != 0) {
+        return false;
+    }
+    return quorum ? quorum->rewrite_position > cursor->found_position
+                  : tape->append_position > cursor->found_position;
+}
+
+static bool stands_before(const struct tape_cursor *cursor, uint64_t index)
+{
+    return cursor->state == CURSOR_STANDS && cursor->position != 0 && cursor->index == index;
+}
+
+static void seek_begin(const struct tape *tape, struct tape_cursor *cursor, const struct index_quorum *quorum,
+                       const struct search *search, uint64_t first_chunk)
+{
+    cursor_begin(tape, cursor, first_chunk);
+    cursor->index = search->index;
+    cursor->term = search->term;
+    cursor->found_position = 0;
+    bool first_will_do = search->term != 0 || nothing_replaced_behind(quorum, cursor->position);
+    cursor->state = first_will_do ? CURSOR_SEEKS : CURSOR_SEEKS_LAST;
+}
+
+/* Looks through the range, chunk by chunk, from where the cursor is. TAPE_READ_RECORD: the cursor is at it.
+ */
+static enum tape_read seek_on(struct tape *tape, struct tape_cursor *cursor, struct search *search,
+                              const struct chunk_range *range)
+{
+    struct best best = {cursor->found_position, cursor->found_in_block};
+    enum tape_read result;
+    search->last = cursor->state == CURSOR_SEEKS_LAST;
+    while ((result = look_on(tape, cursor, search, &best)) == TAPE_READ_END) {
+        uint64_t sequence = cursor->block_position >> tape->chunk_shift;
+        if (sequence >= range->last) {
+            break;
+        }
+        cursor_begin(tape, cursor, sequence + 1);
+    }
+    cursor->found_position = best.position;
+    cursor->found_in_block = best.in_block;
+    if (result == TAPE_READ_WAIT || result == TAPE_READ_FAILED) {
         return result;
     }
-    uint32_t block_offset = (uint32_t)(cursor->block_position & tape->chunk_mask);
-    struct place at = {block_offset, block_offset + (uint32_t)(cursor->position - cursor->block_position)};
-    struct place found = chunk_search(&view, tape->superblock.block_bytes, search, &at);
-    if (found.offset) {
-        return deliver(tape, cursor, &view, found, ret_record, ret_head);
+    if (best.position == 0) {
+        return TAPE_READ_END;
     }
-    cursor->block_position = position_of(tape, sequence, at.block_offset);
-    cursor->position = position_of(tape, sequence, at.offset);
-    return TAPE_READ_END;
+    cursor_place(cursor, best.position - best.in_block, best.in_block);
+    cursor->found_position = tape->append_position;
+    cursor->state = CURSOR_FOUND;
+    return TAPE_READ_RECORD;
 }
 
-static void cursor_place(struct tape_cursor *cursor, uint64_t chunk_position, uint64_t index)
+/* Leaves the cursor at the record, CURSOR_FOUND. A cursor that stood before the entry has already looked
+ * through its own chunk. */
+static enum tape_read seek(struct tape *tape, struct tape_cursor *cursor, const struct index_quorum *quorum,
+                           struct search *search)
 {
-    cursor->block_position = chunk_position;
-    cursor->position = chunk_position + BLOCK_HEAD_BYTES;
-    cursor->index = index;
-}
-
-static enum tape_read read_sought(struct tape *tape, struct tape_cursor *cursor,
-                                  const struct index_quorum *quorum, struct search *search,
-                                  const uint8_t **ret_record, struct record_head *ret_head)
-{
-    uint64_t sequence = tape_index_seek(&tape->index, search->quorum_number, search->index);
-    if (sequence == 0) {
+    struct chunk_range range =
+        tape_index_seek(&tape->index, search->quorum_number, search->index, tape->chunk_sequence);
+    uint64_t sequence = cursor->block_position >> tape->chunk_shift;
+    bool goes_on = cursor->state != CURSOR_STANDS && cursor->index == search->index &&
+                   cursor->term == search->term && sequence >= range.first && sequence <= range.last;
+    if (range.first == 0) {
+        cursor->state = CURSOR_STANDS;
         cursor->position = 0;
         return TAPE_READ_END;
     }
-    cursor_place(cursor, position_of(tape, sequence, 0), search->index);
-    search->last = search->term == 0 && !nothing_replaced_behind(quorum, cursor->position);
-    enum tape_read result = read_on(tape, cursor, search, ret_record, ret_head);
-    if (result != TAPE_READ_RECORD) {
-        cursor->position = 0; /* it seeks again next time */
+    if (goes_on && cursor->state == CURSOR_FOUND && !found_is_stale(tape, cursor, quorum)) {
+        return TAPE_READ_RECORD;
+    }
+    if (!goes_on || cursor->state == CURSOR_FOUND) {
+        bool past_this_chunk = stands_before(cursor, search->index) && sequence >= range.first &&
+                               sequence < range.last && nothing_replaced_behind(quorum, cursor->position);
+        seek_begin(tape, cursor, quorum, search, past_this_chunk ? sequence + 1 : range.first);
+    }
+    enum tape_read result = seek_on(tape, cursor, search, &range);
+    if (result == TAPE_READ_END || result == TAPE_READ_FAILED) {
+        cursor->state = CURSOR_STANDS;
+        cursor->position = 0; /* it seeks anew next time */
     }
     return result;
+}
+
+/* Going on from where the cursor stands, in its chunk. TAPE_READ_END: seek. */
+static enum tape_read go_on(struct tape *tape, struct tape_cursor *cursor, const struct index_quorum *quorum,
+                            const struct search *search)
+{
+    struct best best = {0};
+    if (!stands_before(cursor, search->index) ||
+        (search->term == 0 && !nothing_replaced_behind(quorum, cursor->position))) {
+        return TAPE_READ_END;
+    }
+    return look_on(tape, cursor, search, &best);
 }
 
 enum tape_read tape_read(struct tape *tape, struct tape_cursor *cursor, uint64_t index, uint64_t term,
@@ -211,15 +334,12 @@ enum tape_read tape_read(struct tape *tape, struct tape_cursor *cursor, uint64_t
 {
     const struct index_quorum *quorum = tape_index_find(&tape->index, cursor->quorum_number);
     struct search search = {.quorum_number = cursor->quorum_number, .index = index, .term = term};
-    if (quorum ? index > quorum->last_index : tape->index.overflow_chunk == 0) {
+    if (quorum ? index > quorum->last_index : tape->index.unlisted_chunk == 0) {
         return TAPE_READ_END;
     }
-    bool goes_on = cursor->position != 0 && cursor->index == index;
-    if (goes_on && (term != 0 || nothing_replaced_behind(quorum, cursor->position))) {
-        enum tape_read result = read_on(tape, cursor, &search, ret_record, ret_head);
-        if (result != TAPE_READ_END) {
-            return result;
-        }
+    enum tape_read result = go_on(tape, cursor, quorum, &search);
+    if (result == TAPE_READ_END) {
+        result = seek(tape, cursor, quorum, &search);
     }
-    return read_sought(tape, cursor, quorum, &search, ret_record, ret_head);
+    return result == TAPE_READ_RECORD ? deliver(tape, cursor, ret_record, ret_head) : result;
 }

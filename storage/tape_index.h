@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which chunk to look in for an entry. Per quorum a chain of (lowest index, chunk), newest first: an entry
- * stands in the newest chunk whose lowest index is not above it, because whatever came later with a lower
- * index replaced it. Truncations count as entries here. 16 bytes per chunk and quorum, at most 1 MiB per GiB
- * of tape; when that is used up, or the table of quorums is, the newest link of a chain covers all chunks
- * from its own on (`overflow_chunk`). */
+/* Which chunks to look in for an entry. Per quorum a chain of links (lowest index in a span of chunks),
+ * newest first: an entry stands in the newest span whose lowest index is not above it, because whatever came
+ * later with a lower index replaced it. Truncations count as entries here.
+ *
+ * A link takes 16 bytes and there is at most 1 MiB of them per GiB of tape. A span is one chunk at first;
+ * when the links are used up (more than 64 quorums in each MiB of tape), spans become twice as long and
+ * neighbours are joined: seeking costs more then, going on does not. */
 #ifndef TALLY_TAPE_INDEX_H
 #define TALLY_TAPE_INDEX_H
 
@@ -12,13 +14,14 @@
 
 #include "arena.h"
 
-/* Twice QUORUMS_MAX, so that removed ones have room too; and at most half of the hash table. */
+/* Twice QUORUMS_MAX, so that removed ones have room too, and half of the hash table. Of a quorum beyond,
+ * nothing is known but the chunk from which on there are such quorums. */
 #define TAPE_INDEX_QUORUMS_MAX 2048
 #define TAPE_INDEX_SLOTS       4096
 
 struct index_link {
     uint64_t lowest;
-    uint32_t chunk;
+    uint32_t chunk; /* the newest of its span in which the quorum occurs */
     uint32_t older; /* number of the link + 1; 0: none */
 };
 
@@ -27,18 +30,26 @@ _Static_assert(sizeof(struct index_link) == 16, "the bound above");
 struct index_quorum {
     uint64_t quorum_number;    /* 0: free place */
     uint64_t last_index;       /* valid now; 0: none */
-    uint64_t rewrite_position; /* of the last record that replaced or truncated entries */
+    uint64_t rewrite_position; /* end of the newest record that replaced or truncated entries */
     uint32_t newest;           /* link + 1 */
 };
 
 struct tape_index {
     struct index_quorum *quorums;
     struct index_link *links;
-    uint32_t quorum_count;
-    uint32_t link_count;
-    uint32_t link_count_max;
-    uint32_t overflow_chunk; /* the first chunk that has no link of its own for some quorum; 0: none */
     struct index_quorum *recent;
+    uint32_t quorum_count;
+    uint32_t link_count; /* ever used */
+    uint32_t link_count_max;
+    uint32_t free_link;      /* link + 1, chained by `older` */
+    uint32_t span_shift;     /* a span is 2^span_shift chunks */
+    uint64_t unlisted_chunk; /* the first one with a quorum that found no place in the table; 0: none */
+};
+
+/* Chunks first .. last; first 0: nowhere. */
+struct chunk_range {
+    uint64_t first;
+    uint64_t last;
 };
 
 void tape_index_init(struct tape_index *index, struct arena *arena, uint64_t tape_bytes);
@@ -50,8 +61,8 @@ void tape_index_note(struct tape_index *index, uint64_t quorum_number, uint64_t 
 /* NULL when nothing of it is known. */
 const struct index_quorum *tape_index_find(struct tape_index *index, uint64_t quorum_number);
 
-/* The chunk in which (and in overflow: from which on) the valid entry at `entry_index` stands if it is on the
- * tape; 0: it is not. */
-uint64_t tape_index_seek(struct tape_index *index, uint64_t quorum_number, uint64_t entry_index);
+/* Where the valid entry at `entry_index` stands if it is on the tape, whose newest chunk is `tail_chunk`. */
+struct chunk_range tape_index_seek(struct tape_index *index, uint64_t quorum_number, uint64_t entry_index,
+                                   uint64_t tail_chunk);
 
 #endif

@@ -7,6 +7,12 @@
 #define SUPERBLOCK_CRC_FROM 12
 #define BLOCK_CRC_FROM      8
 
+void superblock_reseal(uint8_t *bytes)
+{
+    store_le32(bytes + offsetof(struct superblock, crc),
+               crc32c(0, bytes + SUPERBLOCK_CRC_FROM, SUPERBLOCK_BYTES - SUPERBLOCK_CRC_FROM));
+}
+
 void superblock_encode(const struct superblock *superblock, uint8_t *bytes)
 {
     struct superblock stored = *superblock;
@@ -14,8 +20,7 @@ void superblock_encode(const struct superblock *superblock, uint8_t *bytes)
     stored.version = TAPE_VERSION;
     memset(bytes, 0, SUPERBLOCK_BYTES);
     memcpy(bytes, &stored, sizeof(stored));
-    store_le32(bytes + offsetof(struct superblock, crc),
-               crc32c(0, bytes + SUPERBLOCK_CRC_FROM, SUPERBLOCK_BYTES - SUPERBLOCK_CRC_FROM));
+    superblock_reseal(bytes);
 }
 
 static bool is_power_of_two(uint64_t value)

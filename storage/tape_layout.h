@@ -90,6 +90,9 @@ _Static_assert(offsetof(struct chunk_fields, log_name) == 32, "docs/disk.md");
 /* Writes the 4096 bytes of a copy; magic, version and crc are set here. */
 void superblock_encode(const struct superblock *superblock, uint8_t *bytes);
 
+/* Sets the checksum of a copy whose bytes were changed. */
+void superblock_reseal(uint8_t *bytes);
+
 /* Total. False when the copy is not good. A good copy of another version is good: the caller looks. */
 bool superblock_decode(const uint8_t *bytes, struct superblock *ret_superblock);
 
