@@ -3,8 +3,9 @@
  * written in it is durable only when the scenario says so.
  *
  *   voters 1 2 3                    the configuration that entry 0:1 stands for
- *   node 1 log 0:1 1:2..4 term 1 vote 1 commit 2 [joint 4 1,2>3,4]
- *                                   starts a node whose log is that, all of it durable, knowing its peers
+ *   node 1 log 0:1 1:2..4 term 1 vote 1 commit 2 [joint 1:4 1,2>3,4] [terms 300] [strangers]
+ *                                   starts a node whose log is that, all of it durable, knowing its peers (or
+ *                                   not: strangers); terms n: n entries from 2 on, each of a term of its own
  *   bootstrap 1                     rule 8, with the voters
  *   time [1,2] +150ms               moves these nodes' clocks (default: all)
  *   elect 1                         lets 1 time out where nobody else does, then settles
@@ -129,6 +130,12 @@ static void put_peers(struct scenario_node *node)
     }
 }
 
+static void forget_peers(struct fake_log *log)
+{
+    log->end = 0; /* the first records of a log */
+    log->durable = 0;
+}
+
 static bool node_word(struct scenario *scenario, struct fake_log *log, char **words, uint32_t *at,
                       uint32_t count)
 {
@@ -140,6 +147,17 @@ static bool node_word(struct scenario *scenario, struct fake_log *log, char **wo
         while (*at + 1 < count && scenario_parse_range(words[*at + 1], &term, &first, &last)) {
             put_range(scenario, log, term, first, last);
             (*at)++;
+        }
+        return true;
+    }
+    if (strcmp(word, "strangers") == 0) {
+        forget_peers(log);
+        return true;
+    }
+    if (strcmp(word, "terms") == 0 && *at + 1 < count) {
+        last = strtoull(words[++*at], NULL, 10) + 1;
+        for (uint64_t index = 2; index <= last; index++) {
+            put_range(scenario, log, index - 1, index, index);
         }
         return true;
     }
@@ -521,13 +539,20 @@ static void command_elect(struct scenario *scenario, struct scenario_node *candi
 
 /* ---- dispatch ---- */
 
-static void durable(struct scenario *scenario, const char *word)
+static void persist_some(struct fake_log *log, uint64_t record_count)
+{
+    for (; record_count > 0 && log->durable < log->end; record_count--) {
+        log->durable += record_padded_bytes(record_head_load(log->bytes + log->durable).length);
+    }
+}
+
+static void durable(struct scenario *scenario, const char *word, uint64_t record_count)
 {
     for (uint32_t i = 1; i < SCENARIO_NODES; i++) {
         struct scenario_node *node = &scenario->nodes[i];
         if (node->exists && node->fake.up &&
             (strcmp(word, "all") == 0 || node == node_named(scenario, word))) {
-            fake_log_persist(&node->fake.log);
+            persist_some(&node->fake.log, record_count);
             node_turn(node);
         }
     }
@@ -553,7 +578,7 @@ static bool run_world_command(struct scenario *scenario, char **words, uint32_t 
     } else if (strcmp(word, "inject") == 0) {
         scenario_inject(scenario, words, count);
     } else if (strcmp(word, "durable") == 0) {
-        durable(scenario, argument);
+        durable(scenario, argument, count > 2 ? strtoull(words[2], NULL, 10) : UINT64_MAX);
     } else if (strcmp(word, "cut") == 0) {
         command_cut(scenario, argument);
     } else if (strcmp(word, "heal") == 0) {

@@ -201,6 +201,8 @@ static const char *verdict_name(enum host_verdict verdict)
         return "busy";
     case HOST_NO_SPACE:
         return "no space";
+    case HOST_FAILED:
+        return "failed";
     case HOST_BAD_RECORDS:
         return "bad records";
     case HOST_BAD_SENDER:
