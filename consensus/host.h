@@ -106,6 +106,7 @@ enum host_verdict {
     HOST_TAKEN,
     HOST_BUSY,        /* the log has no room now: keep the message and offer it again */
     HOST_NO_SPACE,    /* the tape is full: the message was dropped */
+    HOST_FAILED,      /* the log or this quorum has failed (rule 37): dropped */
     HOST_BAD_RECORDS, /* the tail is not a run of good records of this quorum: dropped */
     HOST_BAD_SENDER,  /* another incarnation than the one known (rule 47), or no place to note one: dropped */
     HOST_NEW_SENDER,  /* first contact: dropped, but noted; accepted from when that is durable on */

@@ -111,15 +111,22 @@ static bool summary_make(struct entries_summary *summary, const struct message *
     return true;
 }
 
+static enum host_verdict room_verdict(int error)
+{
+    return error == 0         ? HOST_TAKEN
+           : error == -EBUSY  ? HOST_BUSY
+           : error == -ENOSPC ? HOST_NO_SPACE
+                              : HOST_FAILED;
+}
+
 static enum host_verdict receive_room(struct host *host, uint32_t tail_bytes, uint32_t entry_count)
 {
     if (entry_count == 0) {
-        int error = host_room_reserve(host);
-        return error == 0 ? HOST_TAKEN : error == -EBUSY ? HOST_BUSY : HOST_NO_SPACE;
+        return room_verdict(host_room_reserve(host));
     }
-    int error = host->options.log.room(host->options.log.context, (size_t)tail_bytes + HOST_OVERHEAD_BYTES,
-                                       entry_count + HOST_OVERHEAD_RECORDS, false);
-    return error == 0 ? HOST_TAKEN : error == -EBUSY ? HOST_BUSY : HOST_NO_SPACE;
+    return room_verdict(host->options.log.room(host->options.log.context,
+                                               (size_t)tail_bytes + HOST_OVERHEAD_BYTES,
+                                               entry_count + HOST_OVERHEAD_RECORDS, false));
 }
 
 /* An answer to an append writes only when it brings a higher term; it must not wait for a busy log. */
@@ -136,6 +143,9 @@ enum host_verdict host_receive(struct host *host, uint32_t slot, const struct me
     struct host_quorum *quorum = &host->quorums[slot];
     struct entries_summary summary;
     bool has_entries = message->kind == MESSAGE_APPEND_ENTRIES && tail_bytes > 0;
+    if (host->log_failed || quorum->replicator.role == REPLICATOR_FAILED) {
+        return HOST_FAILED;
+    }
     if (has_entries && !summary_make(&summary, message, tail, tail_bytes)) {
         return HOST_BAD_RECORDS;
     }

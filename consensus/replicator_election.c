@@ -35,9 +35,10 @@ static uint64_t timeout_end_ns(const struct replicator *self)
     return self->timer_reset_ns + wait;
 }
 
+/* A removed node does not repeat itself. */
 static bool is_asking(const struct replicator *self)
 {
-    return self->poll_current || self->role == REPLICATOR_CANDIDATE;
+    return (self->poll_current || self->role == REPLICATOR_CANDIDATE) && !self->removed;
 }
 
 uint64_t election_deadline_ns(const struct replicator *self)

@@ -308,7 +308,9 @@ static void receive_success(struct replicator *self, struct peer_progress *peer,
         window_advance(peer);
     }
     peer->durable_index = larger(peer->durable_index, durable);
-    if (peer->mode == PROGRESS_PROBE && peer->match_index + 1 >= peer->next_index) {
+    /* An older message than the probe says nothing of whether the probe arrived. */
+    if (peer->mode == PROGRESS_PROBE && peer->match_index + 1 >= peer->next_index &&
+        message->message_id >= peer->probe_message_id) {
         peer->mode = PROGRESS_REPLICATE;
         peer->probe_message_id = 0;
     }

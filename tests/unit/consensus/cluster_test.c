@@ -74,7 +74,7 @@ static void on_outcome(void *context, uint32_t slot, const struct range_outcome 
     }
 }
 
-static void cluster_open(uint64_t seed)
+static void counters_reset(uint64_t seed)
 {
     memset(committed_terms, 0, sizeof(committed_terms));
     memset(receipt_outcomes, 0, sizeof(receipt_outcomes));
@@ -84,9 +84,20 @@ static void cluster_open(uint64_t seed)
     prng.state = seed;
     now_ns = 1000 * (uint64_t)MS;
     fake_network_init(&network);
+}
+
+static struct configuration voters_make(void)
+{
     const uint64_t ids[NODE_COUNT] = {1, 2, 3};
     struct configuration voters;
     CHECK(configuration_init_stable(&voters, ids, NODE_COUNT));
+    return voters;
+}
+
+static void cluster_open(uint64_t seed)
+{
+    counters_reset(seed);
+    struct configuration voters = voters_make();
     for (uint32_t i = 0; i < NODE_COUNT; i++) {
         const struct host_listener listener = {&nodes[i], on_event, on_notice, on_outcome};
         fake_node_init(&nodes[i], i + 1, &network, &listener);
@@ -331,10 +342,44 @@ static void test_random_faults(void)
     CHECK(superseded_in_all > 100);
 }
 
+/* A log of `term_count` entries of one term each, behind entry 1. */
+static void log_fill(struct fake_log *log, uint64_t term_count)
+{
+    uint8_t payload[CONFIGURATION_BYTES_MAX];
+    struct configuration voters = voters_make();
+    struct record_head head = {.type = RECORD_CONFIGURATION, .quorum_number = FAKE_QUORUM, .index = 1};
+    fake_log_put(log, &head, payload, configuration_encode(&voters, payload));
+    head.type = RECORD_DATA;
+    for (head.term = 1; head.term <= term_count; head.term++) {
+        head.index++;
+        fake_log_put(log, &head, NULL, 0);
+    }
+    const struct record_head hard_state = {
+        .type = RECORD_HARD_STATE, .quorum_number = FAKE_QUORUM, .term = term_count};
+    fake_log_put(log, &hard_state, NULL, 0);
+}
+
+static void test_older_terms(void)
+{
+    counters_reset(3);
+    for (uint32_t i = 0; i < NODE_COUNT; i++) {
+        const struct host_listener listener = {&nodes[i], on_event, on_notice, on_outcome};
+        fake_node_init(&nodes[i], i + 1, &network, &listener);
+        log_fill(&nodes[i].log, i < 2 ? RUNS_MAX + 50 : 10);
+        fake_node_start(&nodes[i], now_ns);
+    }
+    run_ms(1000);
+    CHECK_EQUAL(fake_node_replicator(leader_find())->last_index, RUNS_MAX + 52);
+    check_converged(); /* each node has given notice of every entry from 1 on */
+    cluster_close();
+}
+
 static const struct test_case cases[] = {
     {"three nodes elect a leader, replicate 1,000 entries and commit them everywhere",
      test_elects_and_replicates},
     {"a crashed leader is replaced, and repaired when it returns", test_leader_crash},
+    {"terms older than the core remembers are looked up in the log, for peers and for notices",
+     test_older_terms},
     {"loss, duplication, reordering, late syncs and crashes never break safety, and all converge afterwards",
      test_random_faults},
 };
