@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
 #include "check.h"
 #include "dataplane_core.h"
+#include "frame_buffer.h"
 
 struct consensus_end *dataplane_consensus_end(struct dataplane *dataplane, unsigned consensus_core)
 {
@@ -58,7 +58,7 @@ static void begun_release(struct frame_descriptor *descriptor)
 void frame_give(struct frame_descriptor *descriptor)
 {
     begun_release(descriptor);
-    rte_pktmbuf_free(descriptor->mbuf);
+    frame_buffer_give(descriptor->mbuf);
     descriptor->mbuf = NULL;
 }
 
@@ -103,7 +103,10 @@ static bool ring_has_room(const struct consensus_end *end, const struct frame_ch
 {
     ASSERT(channel->core < end->dataplane->options.core_count);
     const struct rte_ring *ring = end->dataplane->cores[channel->core].from_end[end->index][lane];
-    return rte_ring_free_count(ring) > end->begun[channel->core][lane];
+    /* rte_ring_free_count, but the other side's index is read as one atomic word. */
+    uint32_t taken = __atomic_load_n(&ring->cons.tail, __ATOMIC_ACQUIRE);
+    uint32_t waiting = ring->prod.tail - taken;
+    return waiting + end->begun[channel->core][lane] < ring->capacity;
 }
 
 bool consensus_end_begin(struct consensus_end *end, uint64_t node_id, const struct frame_channel *channel,
@@ -125,7 +128,7 @@ bool consensus_end_begin(struct consensus_end *end, uint64_t node_id, const stru
     if (!ring_has_room(end, &descriptor.channel, lane)) {
         return false;
     }
-    descriptor.mbuf = rte_pktmbuf_alloc(end->pool);
+    descriptor.mbuf = frame_buffer_take(end->pool);
     if (descriptor.mbuf == NULL) {
         return false;
     }

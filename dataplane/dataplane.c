@@ -3,12 +3,12 @@
 #include <string.h>
 #include <time.h>
 
-#include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
 #include "check.h"
 #include "dataplane_core.h"
+#include "frame_buffer.h"
 
 static uint64_t wall_now_ns(void)
 {
@@ -19,17 +19,6 @@ static uint64_t wall_now_ns(void)
 
 /* ---- in ---- */
 
-void core_push_to_end(struct dataplane_core *core, unsigned end, struct frame_descriptor *descriptor)
-{
-    struct rte_ring *ring = core->to_end[end][descriptor->lane];
-    if (rte_ring_enqueue_elem(ring, descriptor, sizeof(*descriptor)) != 0) {
-        counter_add(&core->counters.dropped_ring_full, 1);
-        rte_pktmbuf_free(descriptor->mbuf);
-        return;
-    }
-    core->ends_rung |= 1u << end;
-}
-
 static unsigned end_of(const struct dataplane *dataplane, unsigned consensus_core)
 {
     if (consensus_core >= CONSENSUS_CORES_MAX) {
@@ -39,7 +28,13 @@ static unsigned end_of(const struct dataplane *dataplane, unsigned consensus_cor
     return consensus_core;
 }
 
-void core_take_frame(struct dataplane_core *core, struct rte_mbuf *mbuf, const uint8_t *bytes,
+static void frame_count(struct dataplane_core *core, uint32_t byte_count)
+{
+    counter_add(&core->counters.received_frames, 1);
+    counter_add(&core->counters.received_bytes, byte_count);
+}
+
+bool core_take_frame(struct dataplane_core *core, struct rte_mbuf *mbuf, const uint8_t *bytes,
                      uint32_t byte_count, const struct frame_channel *channel)
 {
     struct dataplane *dataplane = core->dataplane;
@@ -50,19 +45,24 @@ void core_take_frame(struct dataplane_core *core, struct rte_mbuf *mbuf, const u
     unsigned verdict = dataplane->codec.decode(core->codec_context, bytes, byte_count, private + 1, &tail,
                                                &descriptor.tail_bytes, &descriptor.lane, &descriptor.node_id,
                                                &consensus_core);
-    counter_add(&core->counters.received_frames, 1);
-    counter_add(&core->counters.received_bytes, byte_count);
     if (verdict != 0) {
         ASSERT(verdict < dataplane->codec.verdict_count);
+        frame_count(core, byte_count);
         counter_add(&core->counters.verdicts[verdict], 1);
-        rte_pktmbuf_free(mbuf);
-        return;
+        frame_buffer_give(mbuf);
+        return true;
     }
     ASSERT(descriptor.lane < LANE_COUNT);
     private->begun_by = NULL;
     descriptor.tail = (uint8_t *)(uintptr_t)tail;
     descriptor.arrival_ns = wall_now_ns();
-    core_push_to_end(core, end_of(dataplane, consensus_core), &descriptor);
+    unsigned end = end_of(dataplane, consensus_core);
+    if (rte_ring_enqueue_elem(core->to_end[end][descriptor.lane], &descriptor, sizeof(descriptor)) != 0) {
+        return false;
+    }
+    frame_count(core, byte_count);
+    core->ends_rung |= 1u << end;
+    return true;
 }
 
 /* One doorbell an end and turn, after everything of the turn is in its rings. */
@@ -89,7 +89,7 @@ static void frame_send(struct dataplane_core *core, struct frame_descriptor *des
     uint32_t frame_bytes = (uint32_t)(descriptor->tail - frame) + descriptor->tail_bytes;
     if (frame_bytes > dataplane->frame_bytes_max) {
         counter_add(&core->counters.dropped_too_large, 1);
-        rte_pktmbuf_free(descriptor->mbuf);
+        frame_buffer_give(descriptor->mbuf);
     } else if (descriptor->channel.port == DATAPLANE_PORT_SHM) {
         shm_slots_send(core, descriptor, frame, frame_bytes);
     } else {

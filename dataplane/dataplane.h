@@ -187,6 +187,7 @@ struct dataplane_counters { /* one writer (its core), relaxed; readable from any
     uint64_t arp_requests;      /* answered */
     uint64_t dropped_too_large; /* an encoded frame that its way does not carry */
     uint64_t stalled_no_buffer; /* turns in which a shm channel waited for a buffer */
+    uint64_t stalled_ring_full; /* ... or for room towards a consensus core */
     uint64_t arp_replies;       /* neighbours learnt or confirmed */
     uint64_t verdicts[DATAPLANE_VERDICTS_MAX]; /* of the codec */
 };

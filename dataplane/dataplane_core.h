@@ -141,10 +141,9 @@ static inline void counter_add(uint64_t *counter, uint64_t count)
 }
 
 /* dataplane.c */
-void core_push_to_end(struct dataplane_core *core, unsigned end, struct frame_descriptor *descriptor);
-/* Decodes the frame at `bytes` inside the mbuf and pushes it to its end, or drops and counts it. Takes the
- * mbuf. */
-void core_take_frame(struct dataplane_core *core, struct rte_mbuf *mbuf, const uint8_t *bytes,
+/* Decodes the frame at `bytes` inside the mbuf and pushes it to its end, or drops it with its verdict. False:
+ * the ring to its end is full; nothing has happened and the mbuf is still the caller's. */
+bool core_take_frame(struct dataplane_core *core, struct rte_mbuf *mbuf, const uint8_t *bytes,
                      uint32_t byte_count, const struct frame_channel *channel);
 
 /* ethdev_port.c */

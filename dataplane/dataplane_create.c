@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include <rte_errno.h>
-#include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
 #include "check.h"
 #include "dataplane_core.h"
+#include "frame_buffer.h"
 
 #define ERROR_TEXT_BYTES 256
 /* Heads, a VLAN tag, and up to a cache line, before what the codec writes. */
@@ -238,7 +238,7 @@ static void ring_free_all(struct rte_ring *ring)
 {
     struct frame_descriptor descriptor;
     while (rte_ring_dequeue_elem(ring, &descriptor, sizeof(descriptor)) == 0) {
-        rte_pktmbuf_free(descriptor.mbuf);
+        frame_buffer_give(descriptor.mbuf);
     }
     rte_ring_free(ring);
 }

@@ -114,6 +114,22 @@ static int arguments_build(struct eal_arguments *arguments, const struct eal_opt
     return arguments->full ? -E2BIG : 0;
 }
 
+/* EAL itself answers a wrong CPU with a page of usage. */
+static int cpus_check(const struct eal_options *options, char *error_text)
+{
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    sched_getaffinity(0, sizeof(cpus), &cpus);
+    for (unsigned i = 0; i < options->lcore_count; i++) {
+        if (options->lcores[i].cpu >= CPU_SETSIZE || !CPU_ISSET(options->lcores[i].cpu, &cpus)) {
+            snprintf(error_text, ERROR_TEXT_BYTES, "CPU %u is none of those this process may run on",
+                     options->lcores[i].cpu);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
 static unsigned long number_read(const char *path)
 {
     unsigned long number = 0;
@@ -209,7 +225,10 @@ static int eal_init_quietly(struct eal_arguments *arguments, char *error_text)
     }
     sigset_t before;
     signals_block(&before);
-    int error = rte_eal_init(arguments->count, arguments->values) < 0 ? -rte_errno : 0;
+    int error = 0;
+    if (rte_eal_init(arguments->count, arguments->values) < 0) {
+        error = rte_errno != 0 ? -rte_errno : -EIO;
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     rte_openlog_stream(stderr);
     if (stream != NULL) {
@@ -231,7 +250,10 @@ int eal_start(const struct eal_options *options, char *error_text)
         snprintf(error_text, ERROR_TEXT_BYTES, "too many devices or CPUs for DPDK's command line");
         return error;
     }
-    error = huge_pages_check(options, error_text);
+    error = cpus_check(options, error_text);
+    if (error == 0) {
+        error = huge_pages_check(options, error_text);
+    }
     if (error == 0) {
         error = runtime_dir_prepare(options->runtime_dir, error_text);
     }

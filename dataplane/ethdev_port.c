@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include <rte_ethdev.h>
-#include <rte_mbuf.h>
 
 #include "check.h"
 #include "dataplane_core.h"
+#include "frame_buffer.h"
 
 #define ARP_EVERY_NS     1000000000u
 #define DESCRIPTORS_MAX  512
@@ -128,7 +128,7 @@ void ethdev_port_flush(struct dataplane_core *core, struct ethdev_port *port)
     uint16_t accepted = rte_eth_tx_burst(port->port_id, 0, port->tx, sent);
     for (uint16_t i = accepted; i < port->tx_count; i++) {
         bytes -= i < sent ? port->tx[i]->pkt_len : 0;
-        rte_pktmbuf_free(port->tx[i]);
+        frame_buffer_give(port->tx[i]);
     }
     counter_add(&core->counters.sent_frames, accepted);
     counter_add(&core->counters.sent_bytes, bytes);
@@ -150,7 +150,7 @@ static void neighbour_ask(struct dataplane_core *core, struct ethdev_port *port,
     if (neighbour->asked && now_ns - neighbour->asked_ns < ARP_EVERY_NS) {
         return;
     }
-    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(core->pool);
+    struct rte_mbuf *mbuf = frame_buffer_take(core->pool);
     if (mbuf == NULL) {
         return;
     }
@@ -193,7 +193,7 @@ void ethdev_port_send(struct dataplane_core *core, struct frame_descriptor *desc
     }
     if (drop != NULL) {
         counter_add(drop, 1);
-        rte_pktmbuf_free(mbuf);
+        frame_buffer_give(mbuf);
         return;
     }
     uint8_t *heads = frame - PACKET_HEADS_BYTES;
@@ -242,7 +242,10 @@ static void frame_receive(struct dataplane_core *core, const struct ethdev_port 
         .udp_port = view->source.udp_port,
     };
     memcpy(channel.mac, view->source.mac, sizeof(channel.mac));
-    core_take_frame(core, mbuf, view->frame, view->frame_bytes, &channel);
+    if (!core_take_frame(core, mbuf, view->frame, view->frame_bytes, &channel)) {
+        counter_add(&core->counters.dropped_ring_full, 1);
+        frame_buffer_give(mbuf);
+    }
 }
 
 static void packet_receive(struct dataplane_core *core, struct ethdev_port *port, struct rte_mbuf *mbuf)
@@ -261,11 +264,11 @@ static void packet_receive(struct dataplane_core *core, struct ethdev_port *port
         return;
     case PACKET_ARP_REPLY:
         neighbour_learn(core, port, &view.source);
-        rte_pktmbuf_free(mbuf);
+        frame_buffer_give(mbuf);
         return;
     case PACKET_NOT_OURS:
         counter_add(&core->counters.not_ours, 1);
-        rte_pktmbuf_free(mbuf);
+        frame_buffer_give(mbuf);
         return;
     }
 }

@@ -10,6 +10,7 @@
 
 #include <rte_atomic.h>
 #include <rte_launch.h>
+#include <rte_lcore.h>
 #include <rte_pause.h>
 
 #include "check.h"
@@ -225,22 +226,31 @@ void lcore_run(struct lcore *lcore, const _Atomic bool *stop)
     }
 }
 
+/* What runs where. The launching and the joining thread meet the loop here: release and acquire in plain
+ * sight, whatever EAL does inside. */
+static _Atomic(struct lcore *) lcore_running[RTE_MAX_LCORE];
+
 static int lcore_main(void *argument)
 {
-    struct lcore *lcore = argument;
+    _Atomic(struct lcore *) *running = argument;
+    struct lcore *lcore = atomic_load_explicit(running, memory_order_acquire);
     lcore_run(lcore, lcore->stop);
+    atomic_store_explicit(running, NULL, memory_order_release);
     return 0;
 }
 
 int lcore_launch(struct lcore *lcore, unsigned lcore_id, const _Atomic bool *stop)
 {
+    ASSERT(lcore_id < RTE_MAX_LCORE);
     lcore->stop = stop;
-    return rte_eal_remote_launch(lcore_main, lcore, lcore_id);
+    atomic_store_explicit(&lcore_running[lcore_id], lcore, memory_order_release);
+    return rte_eal_remote_launch(lcore_main, &lcore_running[lcore_id], lcore_id);
 }
 
 void lcore_join(unsigned lcore_id)
 {
     rte_eal_wait_lcore(lcore_id);
+    ASSERT(atomic_load_explicit(&lcore_running[lcore_id], memory_order_acquire) == NULL);
 }
 
 const struct lcore_counters *lcore_counters_of(const struct lcore *lcore)

@@ -59,7 +59,7 @@ void lcore_ring_doorbell(struct lcore *lcore);
 void dataplane_set_core_lcore(struct dataplane *dataplane, unsigned core, struct lcore *lcore);
 void dataplane_set_consensus_lcore(struct dataplane *dataplane, unsigned consensus_core, struct lcore *lcore);
 
-/* Starts the loop on EAL lcore `lcore_id` (1..) and waits for its end. */
+/* Starts the loop on EAL lcore `lcore_id` (1..), 0 or -errno; waits for its end. */
 int lcore_launch(struct lcore *lcore, unsigned lcore_id, const _Atomic bool *stop);
 void lcore_join(unsigned lcore_id);
 

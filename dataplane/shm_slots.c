@@ -3,10 +3,9 @@
  * length. */
 #include <string.h>
 
-#include <rte_mbuf.h>
-
 #include "check.h"
 #include "dataplane_core.h"
+#include "frame_buffer.h"
 
 static void slot_use(struct dataplane_core *core, struct shm_slot *slot)
 {
@@ -58,37 +57,45 @@ static struct frame_channel slot_channel(const struct dataplane_core *core, cons
     };
 }
 
-/* The other process can still write into the place: the frame is copied first and judged then. */
-static void frame_copy_in(struct dataplane_core *core, struct shm_slot *slot, struct rte_mbuf *mbuf,
-                          const uint8_t *place, uint32_t frame_bytes)
+/* The other process can still write into the place: the frame is copied first and judged then. False: it
+ * stays where it is until there is a buffer and room in the ring; its sender sees its own ring fill. */
+static bool frame_copy_in(struct dataplane_core *core, struct shm_slot *slot, const uint8_t *place,
+                          uint32_t frame_bytes)
 {
-    uint8_t *bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
-    memcpy(bytes, place, frame_bytes);
-    struct frame_channel channel = slot_channel(core, slot);
-    core_take_frame(core, mbuf, bytes, frame_bytes, &channel);
-}
-
-/* One frame; false when there is none or no buffer for it. */
-static bool slot_receive_frame(struct dataplane_core *core, struct shm_slot *slot, enum shm_lane lane)
-{
-    uint32_t frame_bytes;
-    const uint8_t *place = shm_receive_begin(&slot->channel, lane, &frame_bytes);
-    if (place == NULL) {
-        return false;
-    }
-    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(core->pool);
+    struct rte_mbuf *mbuf = frame_buffer_take(core->pool);
     if (mbuf == NULL) {
         counter_add(&core->counters.stalled_no_buffer, 1);
         return false;
     }
-    if (frame_bytes > core->dataplane->frame_bytes_max) {
-        counter_add(&core->counters.not_ours, 1);
-        rte_pktmbuf_free(mbuf);
-    } else {
-        frame_copy_in(core, slot, mbuf, place, frame_bytes);
+    uint8_t *bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    memcpy(bytes, place, frame_bytes);
+    struct frame_channel channel = slot_channel(core, slot);
+    if (!core_take_frame(core, mbuf, bytes, frame_bytes, &channel)) {
+        counter_add(&core->counters.stalled_ring_full, 1);
+        frame_buffer_give(mbuf);
+        return false;
     }
-    shm_receive_end(&slot->channel, lane);
     return true;
+}
+
+/* Up to `budget` frames of one connection. A stall is work: it asks for another turn soon. */
+static unsigned slot_receive(struct dataplane_core *core, struct shm_slot *slot, enum shm_lane lane,
+                             unsigned budget)
+{
+    for (unsigned work = 0; work < budget; work++) {
+        uint32_t frame_bytes;
+        const uint8_t *place = shm_receive_begin(&slot->channel, lane, &frame_bytes);
+        if (place == NULL) {
+            return work;
+        }
+        if (frame_bytes > core->dataplane->frame_bytes_max) {
+            counter_add(&core->counters.not_ours, 1);
+        } else if (!frame_copy_in(core, slot, place, frame_bytes)) {
+            return work + 1;
+        }
+        shm_receive_end(&slot->channel, lane);
+    }
+    return budget;
 }
 
 unsigned shm_slots_receive(struct dataplane_core *core, enum shm_lane lane, unsigned budget)
@@ -97,11 +104,8 @@ unsigned shm_slots_receive(struct dataplane_core *core, enum shm_lane lane, unsi
     unsigned first = core->next_slot++;
     for (unsigned i = 0; i < core->slot_count && work < budget; i++) {
         struct shm_slot *slot = core->slots[(first + i) % core->slot_count];
-        unsigned burst = 0;
-        while (burst < BURST_MAX && work < budget && slot_receive_frame(core, slot, lane)) {
-            burst++;
-            work++;
-        }
+        unsigned left = budget - work;
+        work += slot_receive(core, slot, lane, left < BURST_MAX ? left : BURST_MAX);
     }
     return work;
 }
@@ -121,7 +125,7 @@ void shm_slots_send(struct dataplane_core *core, struct frame_descriptor *descri
     struct shm_slot *slot = slot_find(core, &descriptor->channel);
     if (slot == NULL) {
         counter_add(&core->counters.dropped_no_way, 1);
-        rte_pktmbuf_free(descriptor->mbuf);
+        frame_buffer_give(descriptor->mbuf);
         return;
     }
     /* A long text of the control lane has room only among the bulk frames. */
@@ -137,7 +141,7 @@ void shm_slots_send(struct dataplane_core *core, struct frame_descriptor *descri
         counter_add(&core->counters.sent_frames, 1);
         counter_add(&core->counters.sent_bytes, frame_bytes);
     }
-    rte_pktmbuf_free(descriptor->mbuf);
+    frame_buffer_give(descriptor->mbuf);
 }
 
 void shm_slots_set_sleeping(void *context, bool sleeping)

@@ -8,15 +8,14 @@ static void frames_flow(unsigned core_count, unsigned consensus_count, unsigned 
     static struct loops loops;
     loops_start(&loops, core_count, consensus_count, lcore_count, profile);
     uint64_t frames = 0;
+    struct shm_channel clients[3];
     for (unsigned i = 0; i < 3; i++) {
-        struct shm_channel client;
-        CHECK_EQUAL(rig_connect(loops.dataplane, 0, &client), 0);
+        CHECK_EQUAL(rig_connect(loops.dataplane, 0, &clients[i]), 0);
         for (uint8_t end = 0; end < consensus_count; end++) {
-            CHECK(loops_drive(&client, SHM_CONTROL, end, 200, 1));
-            CHECK(loops_drive(&client, SHM_BULK, end, 400, 16));
+            CHECK(loops_drive(&clients[i], SHM_CONTROL, end, 200, 1));
+            CHECK(loops_drive(&clients[i], SHM_BULK, end, 400, 16));
             frames += 600;
         }
-        shm_close(&client);
     }
     loops_join(&loops);
     uint64_t received = 0;
@@ -27,6 +26,9 @@ static void frames_flow(unsigned core_count, unsigned consensus_count, unsigned 
         received += counters->received_frames;
     }
     CHECK_EQUAL(received, frames);
+    for (unsigned i = 0; i < 3; i++) {
+        shm_close(&clients[i]);
+    }
     loops_end(&loops);
 }
 

@@ -145,8 +145,10 @@ static struct lcore_counters script_run(struct script *script, enum poll_profile
     script->stop = &stop;
     struct lcore *lcore = lcore_create(&arena, profile);
     CHECK(lcore != NULL);
-    lcore_add_part(lcore,
-                   (struct lcore_part){.poll = script_poll, .deadline_ns = deadline_ns, .part = script});
+    script->lcore = lcore;
+    lcore_add_part(lcore, (struct lcore_part){.poll = script->poll != NULL ? script->poll : script_poll,
+                                              .deadline_ns = deadline_ns,
+                                              .part = script});
     lcore_on_sleep(lcore, script_set_sleeping, script);
     lcore_run(lcore, &stop);
     struct lcore_counters counters = *lcore_counters_of(lcore);
