@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loop of a polling thread: calls its parts, counts busy and idle time, and idles as its profile says. The parts of
- * one thread may be of any kind: on a small machine one thread polls a dataplane core and a consensus core. */
+/* The loop of a polling thread: calls its parts, counts busy and idle time, and idles as its profile says.
+ * The parts of one thread may be of any kind: on a small machine one thread polls a dataplane core and a
+ * consensus core. */
 #ifndef TALLY_LCORE_H
 #define TALLY_LCORE_H
 
@@ -25,19 +26,30 @@ struct lcore_counters { /* relaxed; one writer */
     uint64_t busy_ns;
     uint64_t idle_ns;
     uint64_t sleeps;
+    uint64_t wakes; /* sleeps that a doorbell or a partner ended; the others ended by time */
 };
 
 struct lcore;
 
 /* Makes the thread's state; its doorbell is an eventfd that other threads ring only while it sleeps. */
+/* NULL: no descriptors left. */
 struct lcore *lcore_create(struct arena *arena, enum poll_profile profile);
+void lcore_destroy(struct lcore *lcore); /* closes; the memory is the arena's */
 void lcore_add_part(struct lcore *lcore, struct lcore_part part);
-/* Sleep ends when `fd` becomes readable (an eventfd; the loop drains it). */
+/* Sleep ends when `fd` becomes readable (a non-blocking eventfd; its owner drains it). Called before the loop
+ * runs or by its thread. Unwatch before closing: an eventfd that another process holds too would stay
+ * watched. 0 or -errno. */
 int lcore_watch_fd(struct lcore *lcore, int fd);
-/* Called just before sleeping and after waking, so that partners in other processes know to wake us. */
+void lcore_unwatch_fd(struct lcore *lcore, int fd);
+/* At most LCORE_PARTS_MAX of them. Called just before sleeping and after waking, so that partners in other
+ * processes know to wake us. */
 void lcore_on_sleep(struct lcore *lcore, void (*set_sleeping)(void *context, bool sleeping), void *context);
 
-/* Runs until `*stop` is set. */
+#define LCORE_YIELDS       200
+#define LCORE_SLEEP_MIN_NS 50000
+#define LCORE_SLEEP_MAX_NS 2000000
+
+/* Runs until `*stop` is set; a sleeping one sees it within LCORE_SLEEP_MAX_NS. */
 void lcore_run(struct lcore *lcore, const _Atomic bool *stop);
 
 /* Wakes it if it sleeps; any thread. */

@@ -40,7 +40,7 @@ static int ask(const struct config *config, const char *request, FILE *out)
     ssize_t got = 0;
     int fd = connect_to(config->admin_socket);
     if (fd < 0) {
-        fprintf(stderr, "tally: no node answers at %s: %m; is `tally node` running?\n", config->admin_socket);
+        fprintf(stderr, "tally: no node answers at %s: %s; is `tally node` running?\n", config->admin_socket, strerror(errno));
         return 1;
     }
     if (send(fd, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request)) {

@@ -45,6 +45,24 @@ static enum poll_profile profile_of(const struct config *config, unsigned consen
     return POLL_SHARED;
 }
 
+/* Measured beside the tape to be, idling as the log's thread will. 0: it could not be, `error_text` says why. */
+static enum tape_sync choose_sync(const struct config_log *log, enum poll_profile profile, char *error_text)
+{
+    struct probe_options options = {
+        .path = log->path, .spins = profile == POLL_SPIN, .worker_cpu = UINT32_MAX};
+    struct probe_result result = {0};
+    if (probe_sync(&options, &result, error_text) != 0) {
+        return 0;
+    }
+    const struct probe_figures *both[] = {&result.fdatasync, &result.dsync};
+    static const char *const names[] = {"write + fdatasync", "write with RWF_DSYNC"};
+    for (size_t i = 0; i < 2; i++) {
+        printf("log %s: %s: p50 %.1f us, p99 %.1f us%s\n", log->name, names[i], (double)both[i]->p50_ns / 1e3,
+               (double)both[i]->p99_ns / 1e3, (result.choice == TAPE_SYNC_DSYNC) == (i == 1) ? "  <- chosen" : "");
+    }
+    return result.choice;
+}
+
 static int format_log(const struct config *config, unsigned index, uint64_t incarnation)
 {
     const struct config_log *log = &config->logs[index];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The log's tools, on a tape that no node has open. Exit status: 0 good, 1 damaged or unreadable, 2 wrong usage. */
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -158,7 +159,7 @@ static int export(struct device *device, const struct log_options *options)
     }
     FILE *file = fopen(options->out, "wbx");
     if (!file) {
-        fprintf(stderr, "tally: %s: %m\n", options->out);
+        fprintf(stderr, "tally: %s: %s\n", options->out, strerror(errno));
         return 1;
     }
     struct log_walk_result result = log_walk(device, options->quorum, options->all, export_entry, file);

@@ -126,7 +126,7 @@ int command_node(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
     if (signal_fd < 0) {
-        fprintf(stderr, "tally: signalfd: %m\n");
+        fprintf(stderr, "tally: signalfd: %s\n", strerror(errno));
         return 1;
     }
     return run(&node, signal_fd);

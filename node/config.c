@@ -2,6 +2,7 @@
 /* The file is read with rte_cfgfile, which keeps no line numbers; a refusal looks its line up in the text. */
 #include "config.h"
 
+#include <errno.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -371,7 +372,7 @@ bool config_load(const char *path, struct config *ret_config, char *error_text)
     static struct config config;
     FILE *readable = fopen(path, "r");
     if (!readable) {
-        snprintf(error_text, CONFIG_ERROR_BYTES, "%s: cannot be read: %m", path);
+        snprintf(error_text, CONFIG_ERROR_BYTES, "%s: cannot be read: %s", path, strerror(errno));
         return false;
     }
     fclose(readable);

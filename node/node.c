@@ -49,8 +49,6 @@ static bool create_dataplane(struct node *node, char *error_text)
     const struct config *config = &node->config;
     struct ethdev_options ethdevs[CONFIG_ETHDEVS_MAX];
     struct neighbour_options neighbours[NODES_MAX];
-    const char *shm_paths[NODES_MAX];
-    uint64_t shm_ids[NODES_MAX];
     struct dataplane_options options = {
         .cluster_id = config->cluster_id,
         .node_id = config->node_id,
@@ -61,8 +59,8 @@ static bool create_dataplane(struct node *node, char *error_text)
         .ethdev_count = config->ethdev_count,
         .neighbours = neighbours,
         .shm_path = config->shm_socket[0] ? config->shm_socket : NULL,
-        .shm_peer_paths = shm_paths,
-        .shm_peer_ids = shm_ids,
+        .shm_peer_paths = node->shm_peer_paths,
+        .shm_peer_ids = node->shm_peer_ids,
         .codec = codec_port_functions(),
     };
     for (unsigned i = 0; i < config->ethdev_count; i++) {
@@ -82,8 +80,8 @@ static bool create_dataplane(struct node *node, char *error_text)
                                                     .port = (uint8_t)peer->ethdev};
             memcpy(neighbour->mac, peer->mac, sizeof(peer->mac));
         } else if (peer->node_id < config->node_id) { /* the higher id connects */
-            shm_paths[options.shm_peer_count] = peer->shm;
-            shm_ids[options.shm_peer_count++] = peer->node_id;
+            node->shm_peer_paths[options.shm_peer_count] = peer->shm;
+            node->shm_peer_ids[options.shm_peer_count++] = peer->node_id;
         }
     }
     for (unsigned i = 0; i < config->dataplane_count; i++) {
@@ -98,11 +96,10 @@ static bool open_devices(struct node *node, unsigned index, void *memory, size_t
     struct node_log *place = &node->logs[index];
     place->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (place->event_fd < 0) {
-        snprintf(error_text, NODE_ERROR_BYTES, "log %s: no eventfd: %m", log->name);
+        snprintf(error_text, NODE_ERROR_BYTES, "log %s: no eventfd: %s", log->name, strerror(errno));
         return false;
     }
     struct uring_device_options options = {.path = log->path,
-                                           .sync = (enum tape_sync)log->sync,
                                            .memory = memory,
                                            .memory_bytes = memory_bytes,
                                            .event_fd = place->event_fd,
@@ -129,6 +126,12 @@ static bool accept_tape(const struct config_log *log, enum tape_verdict verdict,
                  "log %s (%s): formatted with size %llu and chunk %u, the configuration says %llu and %llu", log->name,
                  log->path, (unsigned long long)report->size_bytes, report->chunk_bytes,
                  (unsigned long long)log->size_bytes, (unsigned long long)log->chunk_bytes);
+        return false;
+    }
+    if (log->sync != 0 && (uint64_t)report->sync != log->sync) {
+        snprintf(error_text, NODE_ERROR_BYTES,
+                 "log %s (%s): the configuration's sync is not the one it was formatted with; sync = probe takes that",
+                 log->name, log->path);
         return false;
     }
     return true;
@@ -174,6 +177,16 @@ static unsigned poll_dataplane_core(void *part, uint64_t now_ns)
     return dataplane_core_poll(core->dataplane, core->index, DATAPLANE_BUDGET);
 }
 
+/* The kernel's and the reader's signals are drained once they have ended a sleep. */
+static void on_sleep(void *context, bool sleeping)
+{
+    const struct node_log *log = context;
+    uint64_t count = 0;
+    if (!sleeping && read(log->event_fd, &count, sizeof(count)) < 0) {
+        return; /* nothing was signalled */
+    }
+}
+
 /* One lcore a thread: its parts in their order, the logs' writes after all of them. */
 static bool create_lcores(struct node *node, char *error_text)
 {
@@ -190,9 +203,10 @@ static bool create_lcores(struct node *node, char *error_text)
                     lcore_add_part(lcore, consensus_core_part(node->logs[index].core));
                     dataplane_set_consensus_lcore(node->dataplane, index, lcore);
                     node->logs[index].lcore = lcore;
+                    lcore_on_sleep(lcore, on_sleep, &node->logs[index]);
                     if (lcore_watch_fd(lcore, node->logs[index].event_fd) != 0) {
-                        snprintf(error_text, NODE_ERROR_BYTES, "thread %llu: epoll: %m",
-                                 (unsigned long long)thread->number);
+                        snprintf(error_text, NODE_ERROR_BYTES, "thread %llu: epoll: %s",
+                                 (unsigned long long)thread->number, strerror(errno));
                         return false;
                     }
                 } else if (pass == 1 && !consensus) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "routes.h"
 
+#include <stdbool.h>
+
 #include "check.h"
 
 static uint64_t mix(uint64_t key)

@@ -27,6 +27,8 @@
 /* Places of a ring; one of them always stays empty. */
 #define SHM_CONTROL_COUNT 512
 #define SHM_BULK_COUNT    512 /* twice WINDOW_MESSAGES_MAX: a full window and nearly all of it once more */
+#define SHM_CONTROL_FRAME_BYTES                                                                              \
+    (SHM_CONTROL_BYTES - 4) /* largest control frame: a place without its length */
 
 enum shm_lane { SHM_CONTROL = 0, SHM_BULK = 1 };
 
