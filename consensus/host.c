@@ -28,7 +28,8 @@ struct host *host_create(struct arena *arena, const struct host_options *options
     return host;
 }
 
-/* The place of `quorum_number` in the table, or the empty one where it would go. Numbers are hashes already. */
+/* The place of `quorum_number` in the table, or the empty one where it would go. Numbers are hashes already.
+ */
 static uint32_t table_find(const struct host *host, uint64_t quorum_number)
 {
     uint32_t at = (uint32_t)quorum_number & host->table_mask;
@@ -82,7 +83,8 @@ static void carry_out(struct host *host, struct host_quorum *quorum, const struc
     const struct replicator_output *out = &host->output;
     host_write_output(host, quorum, source);
     if (!host->log_failed) {
-        /* What was to be written before a send is in the log, in order; a log that failed shows nothing more. */
+        /* What was to be written before a send is in the log, in order; a log that failed shows nothing more.
+         */
         for (uint32_t i = 0; i < out->send_count; i++) {
             host_send_or_hold(host, quorum, &out->sends[i]);
         }
@@ -107,8 +109,8 @@ static void step_once(struct host *host, struct host_quorum *quorum, const struc
     carry_out(host, quorum, source);
 }
 
-enum replicator_refusal host_step(struct host *host, struct host_quorum *quorum, struct replicator_input *input,
-                                  const struct host_source *source)
+enum replicator_refusal host_step(struct host *host, struct host_quorum *quorum,
+                                  struct replicator_input *input, const struct host_source *source)
 {
     if (quorum->replicator.disk_stall_ns != host->stall_ns) {
         struct replicator_input disk = {.now_ns = input->now_ns, .kind = INPUT_DISK};
@@ -166,7 +168,8 @@ void host_restore_peer(struct host *host, uint32_t slot, uint64_t node_id, uint6
         }
     }
     if (quorum->peer_count < NODES_MAX) {
-        quorum->peers[quorum->peer_count++] = (struct host_peer){.node_id = node_id, .incarnation = incarnation};
+        quorum->peers[quorum->peer_count++] =
+            (struct host_peer){.node_id = node_id, .incarnation = incarnation};
     }
 }
 

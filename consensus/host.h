@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The host: the one driver of the pure core, in the node, in the simulator and in the scenarios. It owns the replicators
- * of one consensus core, carries their outputs out through the ports below, holds sends until what they show is
- * durable, and batches: everything that happens in one turn becomes one write of the log.
+/* The host: the one driver of the pure core, in the node, in the simulator and in the scenarios. It owns the
+ * replicators of one consensus core, carries their outputs out through the ports below, holds sends until
+ * what they show is durable, and batches: everything that happens in one turn becomes one write of the log.
  *
  * One thread. All memory comes from the arena at creation. */
 #ifndef TALLY_HOST_H
@@ -27,8 +27,8 @@ struct host_cursor {
 /* The log: a tape, or a fake of one. Functions have the meaning of their namesakes in storage/tape.h. */
 struct host_log {
     void *context;
-    /* Room for records of `record_bytes` in all (padded, heads included) before anything is stepped: 0, -ENOSPC,
-     * -EBUSY (later) or -EIO. */
+    /* Room for records of `record_bytes` in all (padded, heads included) before anything is stepped: 0,
+     * -ENOSPC, -EBUSY (later) or -EIO. */
     int (*room)(void *context, size_t record_bytes, uint32_t record_count, bool use_reserve);
     uint8_t *(*reserve)(void *context, size_t payload_bytes, bool use_reserve, int *ret_error);
     uint64_t (*append)(void *context);
@@ -50,8 +50,8 @@ struct host_network {
     void (*send)(void *context, uint64_t node_id, const struct message *message, uint32_t tail_bytes);
 };
 
-/* What the owner hears; NULL members are not called. `slot` is the quorum's. Called inside host_* functions: the
- * listener must not call the host back, but for reading. */
+/* What the owner hears; NULL members are not called. `slot` is the quorum's. Called inside host_* functions:
+ * the listener must not call the host back, but for reading. */
 struct host_listener {
     void *context;
     void (*event)(void *context, uint32_t slot, const struct replicator_event *event);
@@ -74,7 +74,8 @@ struct host_options {
     /* Wall clock for log times, ns since 1970 UTC. */
     uint64_t (*wall_ns)(void *context);
     void *wall_context;
-    /* For tests: copies each state before its step and checks the invariants of the step (replicator_check.c). */
+    /* For tests: copies each state before its step and checks the invariants of the step
+     * (replicator_check.c). */
     bool check_steps;
 };
 
@@ -82,12 +83,13 @@ struct host_options {
 
 struct host *host_create(struct arena *arena, const struct host_options *options);
 
-/* Starts the replicator of a quorum with what the tape held (all zero: new here). `last_log_time_ns` is that of the
- * newest record. Returns its slot, HOST_NO_SLOT when quorum_count_max is reached. */
+/* Starts the replicator of a quorum with what the tape held (all zero: new here). `last_log_time_ns` is that
+ * of the newest record. Returns its slot, HOST_NO_SLOT when quorum_count_max is reached. */
 uint32_t host_open_quorum(struct host *host, uint64_t quorum_number, const struct replicator_restart *restart,
                           uint64_t last_log_time_ns, uint64_t now_ns);
 
-/* An incarnation that the log held as RECORD_PEER (rule 47); call for each, in log order, before the first message. */
+/* An incarnation that the log held as RECORD_PEER (rule 47); call for each, in log order, before the first
+ * message. */
 void host_restore_peer(struct host *host, uint32_t slot, uint64_t node_id, uint64_t incarnation);
 
 /* The slot of a quorum, or HOST_NO_SLOT. */
@@ -95,22 +97,23 @@ uint32_t host_find(const struct host *host, uint64_t quorum_number);
 const struct replicator *host_replicator(const struct host *host, uint32_t slot);
 uint32_t host_quorum_count(const struct host *host);
 
-/* Rule 8; `name` stands in entry 1's payload behind the configuration, so that others can join by replication. */
+/* Rule 8; `name` stands in entry 1's payload behind the configuration, so that others can join by
+ * replication. */
 enum replicator_refusal host_bootstrap(struct host *host, uint32_t slot, const struct configuration *voters,
                                        const char *name, uint64_t now_ns);
 
 enum host_verdict {
     HOST_TAKEN,
-    HOST_BUSY,         /* the log has no room now: keep the message and offer it again */
-    HOST_NO_SPACE,     /* the tape is full: the message was dropped */
-    HOST_BAD_RECORDS,  /* the tail is not a run of good records of this quorum: dropped */
-    HOST_BAD_SENDER,   /* another incarnation than the one known (rule 47), or no place to note one: dropped */
-    HOST_NEW_SENDER,   /* first contact: dropped, but noted; accepted from when that is durable on */
+    HOST_BUSY,        /* the log has no room now: keep the message and offer it again */
+    HOST_NO_SPACE,    /* the tape is full: the message was dropped */
+    HOST_BAD_RECORDS, /* the tail is not a run of good records of this quorum: dropped */
+    HOST_BAD_SENDER,  /* another incarnation than the one known (rule 47), or no place to note one: dropped */
+    HOST_NEW_SENDER,  /* first contact: dropped, but noted; accepted from when that is durable on */
 };
 
 /* A message from another node for the quorum at `slot`; `tail` are records. */
-enum host_verdict host_receive(struct host *host, uint32_t slot, const struct message *message, const uint8_t *tail,
-                               uint32_t tail_bytes, uint64_t now_ns);
+enum host_verdict host_receive(struct host *host, uint32_t slot, const struct message *message,
+                               const uint8_t *tail, uint32_t tail_bytes, uint64_t now_ns);
 
 /* One entry's payload in two pieces, copied once, straight into the log. */
 struct host_entry {
@@ -127,14 +130,15 @@ struct host_receipt {
     uint64_t term;
 };
 
-/* Appends entries at a leader: all of them or none. ACCEPTED: *ret_receipt holds. BUSY also when the log's memory or
- * the uncommitted bytes are at their bound; *ret_error then -EBUSY, or -ENOSPC for a full tape, -EIO. */
+/* Appends entries at a leader: all of them or none. ACCEPTED: *ret_receipt holds. BUSY also when the log's
+ * memory or the uncommitted bytes are at their bound; *ret_error then -EBUSY, or -ENOSPC for a full tape,
+ * -EIO. */
 enum replicator_refusal host_submit(struct host *host, uint32_t slot, const struct host_entry *entries,
                                     uint32_t entry_count, uint64_t now_ns, struct host_receipt *ret_receipt,
                                     int *ret_error);
 
-/* The end of a turn: due ticks, what became durable, held sends, acknowledgements owed, entries to peers. Call after
- * the inputs of the turn, before tape_submit. Returns the work done. */
+/* The end of a turn: due ticks, what became durable, held sends, acknowledgements owed, entries to peers.
+ * Call after the inputs of the turn, before tape_submit. Returns the work done. */
 unsigned host_poll(struct host *host, uint64_t now_ns);
 
 /* The earliest deadline of all quorums; 0 (now) while there is work left for the next turn. */

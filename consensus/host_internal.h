@@ -5,15 +5,17 @@
 
 #include "host.h"
 
-/* Writes of one quorum that are not durable yet, one mark per turn; at the bound the newest mark is moved on, so that
- * a little is reported later than it could be. */
+/* Writes of one quorum that are not durable yet, one mark per turn; at the bound the newest mark is moved on,
+ * so that a little is reported later than it could be. */
 #define HOST_MARKS_MAX 64
-/* Sends of all quorums that wait for a term or a vote to be durable. At the bound they are dropped, as the network
- * may drop any. */
+/* Sends of all quorums that wait for a term or a vote to be durable. At the bound they are dropped, as the
+ * network may drop any. */
 #define HOST_HELD_MAX 2048
-/* Steps of the uncommitted bytes' account; at the bound the newest step grows, and its bytes are freed together. */
+/* Steps of the uncommitted bytes' account; at the bound the newest step grows, and its bytes are freed
+ * together. */
 #define HOST_BYTE_STEPS_MAX 256
-/* Messages with entries to one peer in one turn, so that a peer catching up does not keep the others waiting. */
+/* Messages with entries to one peer in one turn, so that a peer catching up does not keep the others waiting.
+ */
 #define HOST_SENDS_PER_TURN 32
 /* Records read to answer one question for older terms. */
 #define HOST_TERMS_READ 256
@@ -111,13 +113,13 @@ struct host {
 
 /* ---- host.c ---- */
 
-/* Steps the replicator of `quorum` and carries out what it wants. `source` may be NULL when the input brings no
- * entries. Returns the refusal. */
-enum replicator_refusal host_step(struct host *host, struct host_quorum *quorum, struct replicator_input *input,
-                                  const struct host_source *source);
+/* Steps the replicator of `quorum` and carries out what it wants. `source` may be NULL when the input brings
+ * no entries. Returns the refusal. */
+enum replicator_refusal host_step(struct host *host, struct host_quorum *quorum,
+                                  struct replicator_input *input, const struct host_source *source);
 void host_mark_dirty(struct host *host, struct host_quorum *quorum);
-/* Is there room for what a step may have to write beside entries? 0 or a negative error; at -ENOSPC and -EIO the log
- * has failed (rule 37). */
+/* Is there room for what a step may have to write beside entries? 0 or a negative error; at -ENOSPC and -EIO
+ * the log has failed (rule 37). */
 int host_room_reserve(struct host *host);
 
 /* ---- host_write.c ---- */

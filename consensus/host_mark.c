@@ -21,8 +21,8 @@ void host_mark_add(struct host *host, struct host_quorum *quorum)
     };
     ASSERT(found);
     /* Everything of one turn is one write. */
-    bool moves_newest = quorum->mark_count > 0 &&
-                        (quorum->mark_turn == host->turn || quorum->mark_count == HOST_MARKS_MAX);
+    bool moves_newest =
+        quorum->mark_count > 0 && (quorum->mark_turn == host->turn || quorum->mark_count == HOST_MARKS_MAX);
     if (!moves_newest) {
         quorum->mark_count++;
     }
@@ -34,9 +34,9 @@ void host_mark_add(struct host *host, struct host_quorum *quorum)
     }
 }
 
-/* Rule 29: entries that a truncation took away do not become durable any more, though their bytes do; the same
- * indexes can be there again with another term. The core has truncated and appended already, so what a mark may still
- * say is what the log had in common before and after. */
+/* Rule 29: entries that a truncation took away do not become durable any more, though their bytes do; the
+ * same indexes can be there again with another term. The core has truncated and appended already, so what a
+ * mark may still say is what the log had in common before and after. */
 void host_mark_truncate(struct host_quorum *quorum, uint64_t from)
 {
     const struct replicator *replicator = &quorum->replicator;

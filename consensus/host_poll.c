@@ -4,7 +4,8 @@
 
 #include <errno.h>
 
-/* The stall age is told in steps of this part of the limit, so that a healthy disk's microseconds cost no steps. */
+/* The stall age is told in steps of this part of the limit, so that a healthy disk's microseconds cost no
+ * steps. */
 #define STALL_STEPS 8
 
 static void fail_all(struct host *host, uint64_t now_ns)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages in: who sends (rule 47), what the records are, whether there is room for what the step may write. */
+/* Messages in: who sends (rule 47), what the records are, whether there is room for what the step may write.
+ */
 #include "host_internal.h"
 
 #include <errno.h>
@@ -17,9 +18,10 @@ static struct host_peer *peer_find_known(struct host_quorum *quorum, uint64_t no
     return NULL;
 }
 
-/* The first incarnation is written down before anything of it is accepted: were it forgotten in a crash, a wiped node
- * could come back under its old name. */
-static enum host_verdict sender_meet(struct host *host, struct host_quorum *quorum, const struct message *message)
+/* The first incarnation is written down before anything of it is accepted: were it forgotten in a crash, a
+ * wiped node could come back under its old name. */
+static enum host_verdict sender_meet(struct host *host, struct host_quorum *quorum,
+                                     const struct message *message)
 {
     int room = host_room_reserve(host);
     if (room != 0 || quorum->peer_count == NODES_MAX) {
@@ -32,7 +34,8 @@ static enum host_verdict sender_meet(struct host *host, struct host_quorum *quor
     return HOST_NEW_SENDER;
 }
 
-static enum host_verdict sender_check(struct host *host, struct host_quorum *quorum, const struct message *message)
+static enum host_verdict sender_check(struct host *host, struct host_quorum *quorum,
+                                      const struct message *message)
 {
     const struct host_peer *peer = peer_find_known(quorum, message->sender_id);
     if (peer == NULL) {
@@ -47,7 +50,8 @@ static enum host_verdict sender_check(struct host *host, struct host_quorum *quo
     return HOST_TAKEN;
 }
 
-/* Adds one record to the summary. *ret_cut: it and all after it are left for a later message. False: it is bad. */
+/* Adds one record to the summary. *ret_cut: it and all after it are left for a later message. False: it is
+ * bad. */
 static bool summary_add(struct entries_summary *summary, const struct message *message,
                         const struct record_head *head, const uint8_t *payload, bool *ret_cut)
 {
@@ -125,8 +129,8 @@ static bool may_write(const struct host_quorum *quorum, const struct message *me
            message->append_entries_reply.term > quorum->replicator.term;
 }
 
-enum host_verdict host_receive(struct host *host, uint32_t slot, const struct message *message, const uint8_t *tail,
-                               uint32_t tail_bytes, uint64_t now_ns)
+enum host_verdict host_receive(struct host *host, uint32_t slot, const struct message *message,
+                               const uint8_t *tail, uint32_t tail_bytes, uint64_t now_ns)
 {
     ASSERT(slot < host->quorum_count);
     struct host_quorum *quorum = &host->quorums[slot];

@@ -119,9 +119,10 @@ static enum host_read fill_frame(struct host *host, struct host_quorum *quorum, 
     return HOST_READ_RECORD;
 }
 
-/* One message to one peer. False when nothing went; *ret_later then says whether to try again in the next turn. */
-static bool send_to_peer(struct host *host, struct host_quorum *quorum, uint32_t peer, uint64_t first, uint64_t last,
-                         uint64_t now_ns, bool *ret_later)
+/* One message to one peer. False when nothing went; *ret_later then says whether to try again in the next
+ * turn. */
+static bool send_to_peer(struct host *host, struct host_quorum *quorum, uint32_t peer, uint64_t first,
+                         uint64_t last, uint64_t now_ns, bool *ret_later)
 {
     const struct host_network *network = &host->options.network;
     uint64_t node_id = quorum->replicator.peers[peer].node_id;

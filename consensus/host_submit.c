@@ -51,14 +51,16 @@ enum replicator_refusal host_submit(struct host *host, uint32_t slot, const stru
     }
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < entry_count; i++) {
-        bytes += record_padded_bytes(RECORD_HEAD_BYTES + (size_t)entries[i].head_bytes + entries[i].body_bytes);
+        bytes +=
+            record_padded_bytes(RECORD_HEAD_BYTES + (size_t)entries[i].head_bytes + entries[i].body_bytes);
     }
     if (quorum->bytes_total - quorum->bytes_committed + bytes > UNCOMMITTED_BYTES_MAX) {
         return refuse(-EBUSY, ret_error);
     }
-    int error = host->log_failed ? -EIO
-                                 : host->options.log.room(host->options.log.context, bytes + HOST_OVERHEAD_BYTES,
-                                                          entry_count + HOST_OVERHEAD_RECORDS, false);
+    int error = host->log_failed
+                    ? -EIO
+                    : host->options.log.room(host->options.log.context, bytes + HOST_OVERHEAD_BYTES,
+                                             entry_count + HOST_OVERHEAD_RECORDS, false);
     if (error != 0) {
         return refuse(error, ret_error);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records for the log: what a step wants written, in its order. Room was checked before the step, so a refusal here
- * means that the log broke in between: it has failed, and nothing that depends on the write is shown. */
+/* Records for the log: what a step wants written, in its order. Room was checked before the step, so a
+ * refusal here means that the log broke in between: it has failed, and nothing that depends on the write is
+ * shown. */
 #include "host_internal.h"
 
 #include <string.h>
@@ -11,9 +12,9 @@
 static uint8_t *record_reserve(struct host *host, size_t payload_bytes, bool use_reserve)
 {
     int error = 0;
-    uint8_t *record =
-        host->log_failed ? NULL
-                         : host->options.log.reserve(host->options.log.context, payload_bytes, use_reserve, &error);
+    uint8_t *record = host->log_failed ? NULL
+                                       : host->options.log.reserve(host->options.log.context, payload_bytes,
+                                                                   use_reserve, &error);
     if (record == NULL) {
         host->log_failed = true;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Quorum arithmetic (rules 1, 2): what a majority agrees on. The same question decides an election (values 1 and 0),
- * the commit index (durable indexes), the replicated watermark (received indexes) and check quorum (times). */
+/* Quorum arithmetic (rules 1, 2): what a majority agrees on. The same question decides an election (values 1
+ * and 0), the commit index (durable indexes), the replicated watermark (received indexes) and check quorum
+ * (times). */
 #ifndef TALLY_QUORUM_H
 #define TALLY_QUORUM_H
 

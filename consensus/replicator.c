@@ -16,8 +16,8 @@ static void output_clear(struct replicator_output *out)
     memset(out, 0, offsetof(struct replicator_output, sends));
 }
 
-void output_event(struct replicator_output *out, enum replicator_event_kind kind, uint64_t node_id, uint64_t term,
-                  uint64_t index)
+void output_event(struct replicator_output *out, enum replicator_event_kind kind, uint64_t node_id,
+                  uint64_t term, uint64_t index)
 {
     ASSERT(out->event_count < EVENTS_MAX);
     out->events[out->event_count++] =
@@ -64,7 +64,8 @@ void role_become(struct replicator *self, enum replicator_role role, struct repl
     }
 }
 
-void hard_state_change(struct replicator *self, uint64_t term, uint64_t voted_for, struct replicator_output *out)
+void hard_state_change(struct replicator *self, uint64_t term, uint64_t voted_for,
+                       struct replicator_output *out)
 {
     if (term != self->term) {
         /* Rule 7: what was proved was proved against the leader of the old term. */
@@ -79,7 +80,8 @@ void hard_state_change(struct replicator *self, uint64_t term, uint64_t voted_fo
     out->hard_state_changed = 1;
 }
 
-/* Rule 23: what is logged but not decided is in doubt from now on; its outcome comes when the commit index passes. */
+/* Rule 23: what is logged but not decided is in doubt from now on; its outcome comes when the commit index
+ * passes. */
 static void submissions_in_doubt(const struct replicator *self, struct replicator_output *out)
 {
     uint64_t last = 0;
@@ -155,7 +157,8 @@ static void restart_log(struct replicator *self, const struct replicator_restart
     ASSERT(restart->run_count <= RUNS_MAX);
     self->last_index = restart->last_index;
     self->durable_index = restart->last_index;
-    self->commit_index = restart->commit_index < restart->last_index ? restart->commit_index : restart->last_index;
+    self->commit_index =
+        restart->commit_index < restart->last_index ? restart->commit_index : restart->last_index;
     self->noticed_index = self->commit_index;
     self->replicated_index = self->commit_index;
     self->run_count = restart->run_count;
@@ -178,7 +181,8 @@ void replicator_init(struct replicator *self, const struct replicator_options *o
     output_clear(out);
     memset(self, 0, sizeof(*self));
     self->options = *options;
-    self->prng.state = options->random_seed ^ (options->node_id * 0x9E3779B97F4A7C15u) ^ options->quorum_number;
+    self->prng.state =
+        options->random_seed ^ (options->node_id * 0x9E3779B97F4A7C15u) ^ options->quorum_number;
     self->term = restart->term;
     self->voted_for = restart->voted_for;
     self->role = REPLICATOR_FOLLOWER;
@@ -224,7 +228,8 @@ static void message_receive(struct replicator *self, const struct replicator_inp
 }
 
 /* Rules 8 and 10: entry 1 has term 0 and equal bytes everywhere, so nodes that log it by themselves agree. */
-static void bootstrap(struct replicator *self, const struct configuration *voters, struct replicator_output *out)
+static void bootstrap(struct replicator *self, const struct configuration *voters,
+                      struct replicator_output *out)
 {
     if (!configuration_has_voter(voters, self->options.node_id)) {
         out->refusal = REPLICATOR_NOT_IN_SET;
@@ -245,9 +250,11 @@ static void bootstrap(struct replicator *self, const struct configuration *voter
 
 /* Durable notices carry (index, term): an index can come back with another term while its write is in flight
  * (rule 29). */
-static void persisted(struct replicator *self, const struct replicator_input *input, struct replicator_output *out)
+static void persisted(struct replicator *self, const struct replicator_input *input,
+                      struct replicator_output *out)
 {
-    uint64_t acknowledged = self->durable_index < self->proved_index ? self->durable_index : self->proved_index;
+    uint64_t acknowledged =
+        self->durable_index < self->proved_index ? self->durable_index : self->proved_index;
     uint64_t term;
     uint64_t run_last;
     if (input->persisted.index > self->durable_index &&
@@ -262,7 +269,8 @@ static void persisted(struct replicator *self, const struct replicator_input *in
         commit_advance(self);
     } else if (self->role == REPLICATOR_CANDIDATE) {
         election_check_won(self, input->now_ns, out);
-    } else if (acknowledged < self->proved_index && self->durable_index > acknowledged && self->leader_id != 0) {
+    } else if (acknowledged < self->proved_index && self->durable_index > acknowledged &&
+               self->leader_id != 0) {
         self->acknowledgement_owed = 1;
     }
 }
@@ -307,7 +315,8 @@ static void submit(struct replicator *self, uint32_t entry_count, struct replica
     }
 }
 
-static void dispatch(struct replicator *self, const struct replicator_input *input, struct replicator_output *out)
+static void dispatch(struct replicator *self, const struct replicator_input *input,
+                     struct replicator_output *out)
 {
     switch ((enum replicator_input_kind)input->kind) {
     case INPUT_TICK:
@@ -340,7 +349,8 @@ static void dispatch(struct replicator *self, const struct replicator_input *inp
     }
 }
 
-void replicator_step(struct replicator *self, const struct replicator_input *input, struct replicator_output *out)
+void replicator_step(struct replicator *self, const struct replicator_input *input,
+                     struct replicator_output *out)
 {
     output_clear(out);
     if (self->role == REPLICATOR_FAILED) {

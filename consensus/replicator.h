@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The replicator: one node's participant in one quorum, as a value and a function. State in, input in, output out: no
- * I/O, no clock, no heap, no callback, no text, no payload. The state is flat, so it can be copied, compared and
- * hashed; randomness is part of it. The host (host.h) carries the outputs out, in the order in which they stand in
- * struct replicator_output, and holds each send until its release condition is met.
+/* The replicator: one node's participant in one quorum, as a value and a function. State in, input in, output
+ * out: no I/O, no clock, no heap, no callback, no text, no payload. The state is flat, so it can be copied,
+ * compared and hashed; randomness is part of it. The host (host.h) carries the outputs out, in the order in
+ * which they stand in struct replicator_output, and holds each send until its release condition is met.
  *
- * Raft thesis, Figure 3.1, with C5DB's pre-election poll; rules cited as `rule N` are listed in docs/consensus.md. */
+ * Raft thesis, Figure 3.1, with C5DB's pre-election poll; rules cited as `rule N` are listed in
+ * docs/consensus.md. */
 #ifndef TALLY_REPLICATOR_H
 #define TALLY_REPLICATOR_H
 
@@ -43,26 +44,27 @@ struct logged_configuration {
 struct peer_progress {
     uint64_t node_id;
     uint64_t next_index;
-    uint64_t match_index;      /* proved equal in this term: the highest received */
-    uint64_t durable_index;    /* acknowledged; what commit counts */
-    uint64_t committed_sent;   /* highest commit index that was sent to it */
+    uint64_t match_index;    /* proved equal in this term: the highest received */
+    uint64_t durable_index;  /* acknowledged; what commit counts */
+    uint64_t committed_sent; /* highest commit index that was sent to it */
     uint64_t last_sent_index;
-    uint64_t last_sent_ns;     /* any append */
-    uint64_t last_heard_ns;    /* send time of the newest append of this term it answered */
-    uint64_t retransmit_ns;    /* when to go back to match_index + 1 if nothing arrives */
-    /* Our newest message id when match_index last rose: a refusal of something older than that says nothing about
-     * the peer as it is now (rule 26). */
+    uint64_t last_sent_ns;  /* any append */
+    uint64_t last_heard_ns; /* send time of the newest append of this term it answered */
+    uint64_t retransmit_ns; /* when to go back to match_index + 1 if nothing arrives */
+    /* Our newest message id when match_index last rose: a refusal of something older than that says nothing
+     * about the peer as it is now (rule 26). */
     uint64_t acknowledged_message_id;
     uint64_t probe_message_id; /* the outstanding probe, 0 none */
     uint64_t stall_ns;
-    /* Messages in flight, counted from above without remembering each: those sent up to the mark and those since. */
+    /* Messages in flight, counted from above without remembering each: those sent up to the mark and those
+     * since. */
     uint64_t window_mark_index;
     uint32_t window_older_count;
     uint32_t window_newer_count;
-    uint8_t mode;              /* enum progress_mode */
-    uint8_t granted;           /* poll or vote: 0 no answer, 1 yes, 2 no */
-    uint8_t voter;             /* of the newest configuration; a learner is sent committed entries only */
-    uint8_t lost;              /* lost durable data: counts for nothing in this leadership (rule 26) */
+    uint8_t mode;    /* enum progress_mode */
+    uint8_t granted; /* poll or vote: 0 no answer, 1 yes, 2 no */
+    uint8_t voter;   /* of the newest configuration; a learner is sent committed entries only */
+    uint8_t lost;    /* lost durable data: counts for nothing in this leadership (rule 26) */
     uint8_t zero[4];
 };
 
@@ -80,7 +82,7 @@ struct replicator_options {
     uint64_t election_timeout_ns;   /* T0 */
     uint64_t heartbeat_interval_ns; /* < T0 / 2 */
     uint64_t retransmit_timeout_ns;
-    uint64_t disk_stall_limit_ns;   /* rules 14, 36 */
+    uint64_t disk_stall_limit_ns; /* rules 14, 36 */
     uint64_t random_seed;
 };
 
@@ -95,37 +97,40 @@ struct replicator {
     /* log: entries 1..last_index as runs; they ascend in index and term. The terms of entries before
      * runs[0].first_index are not known here: it need not be the first entry of its term. */
     uint64_t last_index;
-    uint64_t durable_index;  /* of the log as it is now; the host says so with (index, term) */
-    uint64_t proved_index;   /* equal to the leader's log, proved in this term (rule 7); 0 after a term change */
+    uint64_t durable_index; /* of the log as it is now; the host says so with (index, term) */
+    uint64_t
+        proved_index; /* equal to the leader's log, proved in this term (rule 7); 0 after a term change */
     uint64_t commit_index;
-    uint64_t noticed_index;  /* commit notices were given up to here */
+    uint64_t noticed_index;    /* commit notices were given up to here */
     uint64_t replicated_index; /* rule 39; never below commit_index */
     uint32_t run_count;
     uint32_t configuration_count;
     struct log_run runs[RUNS_MAX];
-    /* terms below the oldest run, as the host last supplied them from the tape: covers [first_index of runs[0] ..] */
+    /* terms below the oldest run, as the host last supplied them from the tape: covers [first_index of
+     * runs[0] ..] */
     struct log_run older_runs[MESSAGE_RUNS_MAX];
     uint64_t older_last_index; /* 0: none supplied */
     uint32_t older_run_count;
     uint32_t zero0;
-    struct logged_configuration configurations[CONFIGURATIONS_MAX]; /* newest last; [0] is the newest known committed */
+    struct logged_configuration
+        configurations[CONFIGURATIONS_MAX]; /* newest last; [0] is the newest known committed */
     /* role */
     uint8_t role; /* enum replicator_role */
     uint8_t poll_current;
     uint8_t acknowledgement_owed;
     uint8_t removed; /* rule 15: polls only every 16 * T0 */
     uint8_t zero1[4];
-    uint64_t leader_id; /* 0: nobody known in this term */
+    uint64_t leader_id;       /* 0: nobody known in this term */
     uint64_t leader_heard_ns; /* rule 14: last accepted append; not cleared by a term change */
     uint64_t timer_reset_ns;
     uint64_t timeout_ns; /* drawn from [T0, 2*T0) at every reset */
     uint64_t resend_ns;  /* when a poll or vote request is repeated to silent peers */
     uint64_t poll_or_election_message_id;
-    uint64_t owed_message_id; /* newest append not yet acknowledged */
-    uint64_t last_message_id; /* ids are send times made to grow: max(last + 1, now_ns) */
+    uint64_t owed_message_id;       /* newest append not yet acknowledged */
+    uint64_t last_message_id;       /* ids are send times made to grow: max(last + 1, now_ns) */
     uint64_t leadership_message_id; /* replies to this or older ids belong to no append of this leadership */
-    uint64_t leader_start_index; /* of this leadership; 0: none */
-    uint64_t announced_leader_id; /* rule 22 */
+    uint64_t leader_start_index;    /* of this leadership; 0: none */
+    uint64_t announced_leader_id;   /* rule 22 */
     uint64_t announced_term;
     uint64_t mismatch_term; /* the term in which another T0 was last reported */
     uint64_t disk_stall_ns; /* own, as last told */
@@ -138,10 +143,10 @@ struct replicator {
 
 enum replicator_failure {
     REPLICATOR_FAILURE_NONE = 0,
-    REPLICATOR_FAILURE_DISK,             /* a write failed (rules 6, 36) */
+    REPLICATOR_FAILURE_DISK,               /* a write failed (rules 6, 36) */
     REPLICATOR_FAILURE_TRUNCATE_COMMITTED, /* rule 27 */
-    REPLICATOR_FAILURE_TWO_LEADERS,      /* rule 20 */
-    REPLICATOR_FAILURE_BOUND,            /* reserved */
+    REPLICATOR_FAILURE_TWO_LEADERS,        /* rule 20 */
+    REPLICATOR_FAILURE_BOUND,              /* reserved */
 };
 
 enum replicator_input_kind {
@@ -194,10 +199,10 @@ struct replicator_input {
 enum replicator_refusal {
     REPLICATOR_ACCEPTED = 0,
     REPLICATOR_NOT_LEADER,
-    REPLICATOR_BUSY,          /* a bound is reached; later */
-    REPLICATOR_STOPPED,       /* failed (rule 37) */
+    REPLICATOR_BUSY,                 /* a bound is reached; later */
+    REPLICATOR_STOPPED,              /* failed (rule 37) */
     REPLICATOR_ALREADY_BOOTSTRAPPED, /* harmless: nothing changed */
-    REPLICATOR_NOT_IN_SET,    /* bootstrap without this node */
+    REPLICATOR_NOT_IN_SET,           /* bootstrap without this node */
 };
 
 /* A message to send, and what must be durable before it may leave. */
@@ -212,14 +217,14 @@ enum replicator_event_kind {
     EVENT_QUORUM_START = 1,
     EVENT_ELECTION_TIMEOUT,
     EVENT_ELECTION_STARTED,
-    EVENT_LEADER_ELECTED,  /* node_id, term */
-    EVENT_LEADER_DEPOSED,  /* node_id, term: by the leader that steps down */
+    EVENT_LEADER_ELECTED,                 /* node_id, term */
+    EVENT_LEADER_DEPOSED,                 /* node_id, term: by the leader that steps down */
     EVENT_QUORUM_CONFIGURATION_COMMITTED, /* index; replicator_configuration_at gives it */
-    EVENT_QUORUM_FAILURE,  /* index: enum replicator_failure */
-    EVENT_STATE_CHANGE,    /* index: enum replicator_role */
-    EVENT_PEER_LOST_DATA,  /* node_id, index (rule 26) */
-    EVENT_TIMEOUT_MISMATCH, /* node_id has another T0 (rule 45) */
-    EVENT_IN_DOUBT,        /* rule 23: submissions up to index of term are logged, their outcome is not known yet */
+    EVENT_QUORUM_FAILURE,                 /* index: enum replicator_failure */
+    EVENT_STATE_CHANGE,                   /* index: enum replicator_role */
+    EVENT_PEER_LOST_DATA,                 /* node_id, index (rule 26) */
+    EVENT_TIMEOUT_MISMATCH,               /* node_id has another T0 (rule 45) */
+    EVENT_IN_DOUBT, /* rule 23: submissions up to index of term are logged, their outcome is not known yet */
 };
 
 struct replicator_event {
@@ -259,11 +264,11 @@ enum append_source {
 #define NOTICES_MAX  8
 #define OUTCOMES_MAX 8
 
-/* What a step wants done, in this order: hard state, truncation, append (all three to the tape, in order, without
- * waiting), then sends, events, notices, outcomes. The step clears it first. What does not fit (notices, outcomes)
- * comes with the next step; `again` is then set. */
+/* What a step wants done, in this order: hard state, truncation, append (all three to the tape, in order,
+ * without waiting), then sends, events, notices, outcomes. The step clears it first. What does not fit
+ * (notices, outcomes) comes with the next step; `again` is then set. */
 struct replicator_output {
-    uint32_t refusal; /* enum replicator_refusal, of a submit or bootstrap */
+    uint32_t refusal;           /* enum replicator_refusal, of a submit or bootstrap */
     uint8_t hard_state_changed; /* write (term, voted_for) of the state; it has number hard_state_number */
     uint8_t append_source;      /* enum append_source */
     uint8_t again;
@@ -297,7 +302,8 @@ struct replicator_restart {
 
 /* Rule 5. An empty restart (all zero) is a new quorum. Publishes QUORUM_START and the state in `output`. */
 void replicator_init(struct replicator *replicator, const struct replicator_options *options,
-                     const struct replicator_restart *restart, uint64_t now_ns, struct replicator_output *output);
+                     const struct replicator_restart *restart, uint64_t now_ns,
+                     struct replicator_output *output);
 
 void replicator_step(struct replicator *replicator, const struct replicator_input *input,
                      struct replicator_output *output);
@@ -305,18 +311,21 @@ void replicator_step(struct replicator *replicator, const struct replicator_inpu
 /* When it wants a tick at the latest. */
 uint64_t replicator_deadline_ns(const struct replicator *replicator);
 
-/* As a leader: may a message with entries go to peers[peer] now? True with *ret_first <= *ret_last for entries (the
- * host sends as many of them as fit and are at hand, through INPUT_SEND), true with *ret_last == *ret_first - 1 when
- * only the commit index is news to it; false when there is nothing to send or its window is full. */
+/* As a leader: may a message with entries go to peers[peer] now? True with *ret_first <= *ret_last for
+ * entries (the host sends as many of them as fit and are at hand, through INPUT_SEND), true with *ret_last ==
+ * *ret_first - 1 when only the commit index is news to it; false when there is nothing to send or its window
+ * is full. */
 bool replicator_wants_send(const struct replicator *replicator, uint32_t peer, uint64_t *ret_first,
                            uint64_t *ret_last);
 
-/* The term at `index`: 0 for index 0 and for bootstrap's entry 1; found false when the core does not know it (beyond
- * the log, or older than its runs). */
+/* The term at `index`: 0 for index 0 and for bootstrap's entry 1; found false when the core does not know it
+ * (beyond the log, or older than its runs). */
 uint64_t replicator_term_at(const struct replicator *replicator, uint64_t index, bool *ret_found);
 
-/* The configuration logged at `index`, as long as the core knows it (until the next commit at least); or NULL. */
-const struct logged_configuration *replicator_configuration_at(const struct replicator *replicator, uint64_t index);
+/* The configuration logged at `index`, as long as the core knows it (until the next commit at least); or
+ * NULL. */
+const struct logged_configuration *replicator_configuration_at(const struct replicator *replicator,
+                                                               uint64_t index);
 
 /* The newest configuration in the log, committed or not, and its index; NULL while there is none. */
 const struct logged_configuration *replicator_configuration(const struct replicator *replicator);

@@ -37,8 +37,8 @@ static void values_collect(const struct replicator *self, const uint64_t *ids, u
     }
 }
 
-uint64_t set_agreed(const struct replicator *self, const uint64_t *ids, uint32_t count, enum voter_value value,
-                    uint64_t own)
+uint64_t set_agreed(const struct replicator *self, const uint64_t *ids, uint32_t count,
+                    enum voter_value value, uint64_t own)
 {
     uint64_t values[VOTERS_MAX];
     values_collect(self, ids, count, value, own, values);
@@ -57,8 +57,8 @@ uint64_t voters_agreed(const struct replicator *self, enum voter_value value, ui
     return quorum_agreed(configuration, &values);
 }
 
-/* Rule 33: an entry of an earlier term is never committed by counting (Raft thesis, Figure 3.7), only by an entry of
- * this term after it. The entries of this leadership are those from its leader-start entry on. */
+/* Rule 33: an entry of an earlier term is never committed by counting (Raft thesis, Figure 3.7), only by an
+ * entry of this term after it. The entries of this leadership are those from its leader-start entry on. */
 void commit_advance(struct replicator *self)
 {
     uint64_t durable = voters_agreed(self, VALUE_DURABLE, self->durable_index);
@@ -110,7 +110,8 @@ static bool notice_next(struct replicator *self, struct replicator_output *out)
     if (last > self->commit_index) {
         last = self->commit_index;
     }
-    if (out->notice_count == NOTICES_MAX || out->event_count + configurations_between(self, first, last) > EVENTS_MAX) {
+    if (out->notice_count == NOTICES_MAX ||
+        out->event_count + configurations_between(self, first, last) > EVENTS_MAX) {
         out->again = 1;
         return false;
     }
@@ -148,7 +149,8 @@ static bool outcome_next(struct replicator *self, struct pending_range *range, s
 static void pending_drop(struct replicator *self, uint32_t at)
 {
     self->pending_count--;
-    memmove(&self->pending[at], &self->pending[at + 1], (self->pending_count - at) * sizeof(self->pending[0]));
+    memmove(&self->pending[at], &self->pending[at + 1],
+            (self->pending_count - at) * sizeof(self->pending[0]));
     memset(&self->pending[self->pending_count], 0, sizeof(self->pending[0]));
 }
 

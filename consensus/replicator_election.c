@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Elections (rules 11-20): the poll that asks whether an election could be won, the election, and the answers. */
+/* Elections (rules 11-20): the poll that asks whether an election could be won, the election, and the
+ * answers. */
 #include "replicator_internal.h"
 
 #include "check.h"
@@ -7,8 +8,8 @@
 /* Rule 15: a node that was removed asks seldom. */
 #define REMOVED_TIMEOUTS 16
 
-/* Rule 11: a voter of the newest configuration or of any from the newest known committed one on. Who is a voter only
- * by an uncommitted change may be the only one whose log can win. */
+/* Rule 11: a voter of the newest configuration or of any from the newest known committed one on. Who is a
+ * voter only by an uncommitted change may be the only one whose log can win. */
 static bool may_campaign(const struct replicator *self)
 {
     for (uint32_t i = self->configuration_count; i > 0; i--) {
@@ -81,7 +82,8 @@ static void answers_clear(struct replicator *self, uint64_t now_ns)
     }
 }
 
-/* Rule 17: state candidate in the next term, voted for ourselves; the requests wait for that to be durable. */
+/* Rule 17: state candidate in the next term, voted for ourselves; the requests wait for that to be durable.
+ */
 static void election_start(struct replicator *self, uint64_t now_ns, struct replicator_output *out)
 {
     hard_state_change(self, self->term + 1, self->options.node_id, out);
@@ -163,15 +165,15 @@ static bool is_removed(const struct replicator *self, uint64_t node_id, int comp
            !configuration_has_learner(&newest->configuration, node_id);
 }
 
-static void answer(struct replicator *self, const struct message *asked, bool granted, struct replicator_output *out)
+static void answer(struct replicator *self, const struct message *asked, bool granted,
+                   struct replicator_output *out)
 {
     const struct request_vote *request = &asked->request_vote;
     int compared = log_compare(self, request->last_log_index, request->last_log_term);
-    struct message *reply =
-        output_message(self, out, asked->sender_id,
-                       asked->kind == MESSAGE_REQUEST_VOTE ? MESSAGE_REQUEST_VOTE_REPLY
-                                                           : MESSAGE_PRE_ELECTION_REPLY,
-                       asked->message_id);
+    struct message *reply = output_message(self, out, asked->sender_id,
+                                           asked->kind == MESSAGE_REQUEST_VOTE ? MESSAGE_REQUEST_VOTE_REPLY
+                                                                               : MESSAGE_PRE_ELECTION_REPLY,
+                                           asked->message_id);
     reply->in_reply = 1;
     reply->request_vote_reply.term = self->term;
     reply->request_vote_reply.granted = granted;

@@ -14,14 +14,16 @@ enum comparison {
 static struct append_entries_reply *reply_append(struct replicator *self, struct replicator_output *out,
                                                  uint64_t receiver_id, uint64_t message_id)
 {
-    struct message *message = output_message(self, out, receiver_id, MESSAGE_APPEND_ENTRIES_REPLY, message_id);
+    struct message *message =
+        output_message(self, out, receiver_id, MESSAGE_APPEND_ENTRIES_REPLY, message_id);
     message->in_reply = 1;
     struct append_entries_reply *reply = &message->append_entries_reply;
     reply->term = self->term;
     reply->disk_stall_ns = self->disk_stall_ns;
     /* Rule 7: only what this term has proved, and of that as durable only what is. */
     reply->received_index = self->proved_index;
-    reply->durable_index = self->durable_index < self->proved_index ? self->durable_index : self->proved_index;
+    reply->durable_index =
+        self->durable_index < self->proved_index ? self->durable_index : self->proved_index;
     return reply;
 }
 
@@ -51,7 +53,8 @@ static bool entries_are_sound(const struct append_entries *append, const struct 
     uint64_t term = append->prev_log_term;
     uint64_t index = append->prev_log_index;
     if (entries->run_count == 0 || entries->run_count > MESSAGE_RUNS_MAX ||
-        entries->first_index != append->prev_log_index + 1 || entries->runs[0].first_index != entries->first_index) {
+        entries->first_index != append->prev_log_index + 1 ||
+        entries->runs[0].first_index != entries->first_index) {
         return false;
     }
     for (uint32_t i = 0; i < entries->run_count; i++) {
@@ -83,7 +86,8 @@ static uint64_t message_term_at(const struct append_entries *append, const struc
 }
 
 static enum comparison compare(const struct replicator *self, const struct append_entries *append,
-                               const struct entries_summary *entries, uint64_t last_index, uint64_t *ret_conflict)
+                               const struct entries_summary *entries, uint64_t last_index,
+                               uint64_t *ret_conflict)
 {
     uint64_t end = last_index < self->last_index ? last_index : self->last_index;
     uint64_t index = append->prev_log_index + 1;
@@ -109,7 +113,8 @@ static enum comparison compare(const struct replicator *self, const struct appen
 }
 
 /* Rule 26. True when the log holds prev; otherwise it is answered (or dropped until its term is known). */
-static bool prev_matches(struct replicator *self, const struct message *message, struct replicator_output *out)
+static bool prev_matches(struct replicator *self, const struct message *message,
+                         struct replicator_output *out)
 {
     const struct append_entries *append = &message->append_entries;
     uint64_t term;
@@ -118,8 +123,8 @@ static bool prev_matches(struct replicator *self, const struct message *message,
         refuse(self, message, self->last_index + 1, out);
         return false;
     }
-    /* Leader completeness (Raft thesis 3.6.3): what is committed stands in every later leader's log, so at or below
-     * our commit index the logs are equal, whatever we still know of its terms. */
+    /* Leader completeness (Raft thesis 3.6.3): what is committed stands in every later leader's log, so at or
+     * below our commit index the logs are equal, whatever we still know of its terms. */
     if (append->prev_log_index <= self->commit_index) {
         return true;
     }
@@ -155,10 +160,10 @@ static bool take_entries(struct replicator *self, const struct entries_summary *
     return true;
 }
 
-/* Skips what is equal, truncates once from the first conflict, appends the rest (rule 27). False when the message was
- * refused, dropped or fatal. */
-static bool log_follow(struct replicator *self, const struct message *message, const struct entries_summary *entries,
-                       uint64_t last, struct replicator_output *out)
+/* Skips what is equal, truncates once from the first conflict, appends the rest (rule 27). False when the
+ * message was refused, dropped or fatal. */
+static bool log_follow(struct replicator *self, const struct message *message,
+                       const struct entries_summary *entries, uint64_t last, struct replicator_output *out)
 {
     const struct append_entries *append = &message->append_entries;
     uint64_t conflict = 0;
@@ -195,7 +200,8 @@ static void leader_heard(struct replicator *self, const struct message *message,
     self->poll_current = 0;
     self->removed = 0;
     leader_announce(self, append->leader_id, out);
-    if (append->election_timeout_ns != 0 && append->election_timeout_ns != self->options.election_timeout_ns &&
+    if (append->election_timeout_ns != 0 &&
+        append->election_timeout_ns != self->options.election_timeout_ns &&
         self->mismatch_term != self->term) {
         self->mismatch_term = self->term;
         output_event(out, EVENT_TIMEOUT_MISMATCH, append->leader_id, self->term, 0);
@@ -228,7 +234,8 @@ static bool append_is_current(struct replicator *self, const struct message *mes
 
 static void commit_learn(struct replicator *self, const struct append_entries *append, uint64_t proved)
 {
-    /* Rule 29: what lies behind the proved part may be another leader's, and is not committed by this message. */
+    /* Rule 29: what lies behind the proved part may be another leader's, and is not committed by this
+     * message. */
     uint64_t commit = append->commit_index < proved ? append->commit_index : proved;
     if (commit > self->commit_index) {
         self->commit_index = commit;
@@ -239,7 +246,8 @@ static void commit_learn(struct replicator *self, const struct append_entries *a
 }
 
 void follower_receive_append(struct replicator *self, const struct message *message,
-                             const struct entries_summary *entries, uint64_t now_ns, struct replicator_output *out)
+                             const struct entries_summary *entries, uint64_t now_ns,
+                             struct replicator_output *out)
 {
     const struct append_entries *append = &message->append_entries;
     uint64_t count = entries != NULL ? entries->entry_count : 0;

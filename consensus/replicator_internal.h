@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the pure core share. Everywhere: `self` the state, `now_ns` the input's time, `out` what the step
- * wants done. */
+/* What the files of the pure core share. Everywhere: `self` the state, `now_ns` the input's time, `out` what
+ * the step wants done. */
 #ifndef TALLY_REPLICATOR_INTERNAL_H
 #define TALLY_REPLICATOR_INTERNAL_H
 
@@ -10,16 +10,17 @@
 
 /* ---- replicator.c: outputs, roles, terms ---- */
 
-void output_event(struct replicator_output *out, enum replicator_event_kind kind, uint64_t node_id, uint64_t term,
-                  uint64_t index);
-/* A message with its envelope filled in; the caller fills the rest. It shows our term, so it is not released before
- * that is durable (rule 6). */
+void output_event(struct replicator_output *out, enum replicator_event_kind kind, uint64_t node_id,
+                  uint64_t term, uint64_t index);
+/* A message with its envelope filled in; the caller fills the rest. It shows our term, so it is not released
+ * before that is durable (rule 6). */
 struct message *output_message(struct replicator *self, struct replicator_output *out, uint64_t receiver_id,
                                enum message_kind kind, uint64_t message_id);
 uint64_t next_message_id(struct replicator *self, uint64_t now_ns);
 void timer_reset(struct replicator *self, uint64_t now_ns);
 void role_become(struct replicator *self, enum replicator_role role, struct replicator_output *out);
-void hard_state_change(struct replicator *self, uint64_t term, uint64_t voted_for, struct replicator_output *out);
+void hard_state_change(struct replicator *self, uint64_t term, uint64_t voted_for,
+                       struct replicator_output *out);
 /* A leader or candidate becomes follower in its own term. */
 void step_down(struct replicator *self, uint64_t now_ns, struct replicator_output *out);
 /* `term` is higher than ours (rule 20). */
@@ -41,7 +42,8 @@ void log_append(struct replicator *self, uint64_t last_index, uint64_t term);
 /* Entries from `from` on go; `term_before` is the term of entry from - 1. */
 void log_truncate(struct replicator *self, uint64_t from, uint64_t term_before);
 /* False when there is no place for it. */
-bool log_add_configuration(struct replicator *self, uint64_t index, const struct configuration *configuration);
+bool log_add_configuration(struct replicator *self, uint64_t index,
+                           const struct configuration *configuration);
 /* Forgets configurations that a newer committed one replaces. */
 void log_prune_configurations(struct replicator *self);
 const struct configuration *log_configuration(const struct replicator *self);
@@ -65,7 +67,8 @@ void vote_receive_reply(struct replicator *self, const struct message *message, 
 /* ---- replicator_follower.c ---- */
 
 void follower_receive_append(struct replicator *self, const struct message *message,
-                             const struct entries_summary *entries, uint64_t now_ns, struct replicator_output *out);
+                             const struct entries_summary *entries, uint64_t now_ns,
+                             struct replicator_output *out);
 /* The turn ends, or an owed acknowledgement must go for another reason. */
 void follower_acknowledge(struct replicator *self, struct replicator_output *out);
 
@@ -86,12 +89,12 @@ void leader_receive_reply(struct replicator *self, const struct message *message
 
 enum voter_value { VALUE_GRANTED, VALUE_DURABLE, VALUE_RECEIVED, VALUE_HEARD };
 
-/* What a majority (of both sets, if joint) of the newest configuration agrees on; `own` is this node's value, used
- * where it is a voter. 0 without a configuration. */
+/* What a majority (of both sets, if joint) of the newest configuration agrees on; `own` is this node's value,
+ * used where it is a voter. 0 without a configuration. */
 uint64_t voters_agreed(const struct replicator *self, enum voter_value value, uint64_t own);
 /* The same for one set of a configuration. */
-uint64_t set_agreed(const struct replicator *self, const uint64_t *ids, uint32_t count, enum voter_value value,
-                    uint64_t own);
+uint64_t set_agreed(const struct replicator *self, const uint64_t *ids, uint32_t count,
+                    enum voter_value value, uint64_t own);
 /* Rules 33 and 39, at a leader. */
 void commit_advance(struct replicator *self);
 /* Notices, configuration events and outcomes that are due and fit. */

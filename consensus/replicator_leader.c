@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The leader (rules 21, 23, 26, 30-32): entries to peers, their answers, and whether a majority still answers. */
+/* The leader (rules 21, 23, 26, 30-32): entries to peers, their answers, and whether a majority still
+ * answers. */
 #include "replicator_internal.h"
 
 #include "check.h"
@@ -47,8 +48,8 @@ void leader_start(struct replicator *self, uint64_t now_ns, struct replicator_ou
 
 /* ---- check quorum ---- */
 
-/* The send time of the newest append that a majority has answered. While a transitional entry is not committed, a
- * majority of the previous set is enough to stay in office (rule 23). */
+/* The send time of the newest append that a majority has answered. While a transitional entry is not
+ * committed, a majority of the previous set is enough to stay in office (rule 23). */
 static uint64_t contact_ns(const struct replicator *self, uint64_t now_ns)
 {
     const struct logged_configuration *newest = replicator_configuration(self);
@@ -72,14 +73,15 @@ static bool window_is_full(const struct peer_progress *peer)
            peer->window_older_count + peer->window_newer_count >= WINDOW_MESSAGES_MAX;
 }
 
-/* What the peer has received moves the window's mark; each pass forgets messages that have certainly arrived. */
+/* What the peer has received moves the window's mark; each pass forgets messages that have certainly arrived. The mark
+ * is the end of what is on its way now: last_sent_index may be of an earlier attempt that was lost, far ahead. */
 static void window_advance(struct peer_progress *peer)
 {
     while (peer->window_older_count + peer->window_newer_count > 0 &&
            peer->match_index >= peer->window_mark_index) {
         peer->window_older_count = peer->window_newer_count;
         peer->window_newer_count = 0;
-        peer->window_mark_index = peer->last_sent_index;
+        peer->window_mark_index = peer->next_index - 1;
     }
 }
 
@@ -87,7 +89,7 @@ static void window_clear(struct peer_progress *peer)
 {
     peer->window_older_count = 0;
     peer->window_newer_count = 0;
-    peer->window_mark_index = peer->last_sent_index;
+    peer->window_mark_index = peer->next_index - 1;
 }
 
 /* How far a peer may be sent entries: learners get committed ones only (rule 3). */
@@ -96,7 +98,8 @@ static uint64_t send_limit(const struct replicator *self, const struct peer_prog
     return peer->voter ? self->last_index : self->commit_index;
 }
 
-bool replicator_wants_send(const struct replicator *self, uint32_t index, uint64_t *ret_first, uint64_t *ret_last)
+bool replicator_wants_send(const struct replicator *self, uint32_t index, uint64_t *ret_first,
+                           uint64_t *ret_last)
 {
     if (self->role != REPLICATOR_LEADER || index >= self->peer_count || self->peers[index].lost) {
         return false;
@@ -117,7 +120,8 @@ bool replicator_wants_send(const struct replicator *self, uint32_t index, uint64
 }
 
 /* The term at `prev` or, false, a question to the host. */
-static bool prev_term(const struct replicator *self, uint64_t prev, uint64_t *ret_term, struct replicator_output *out)
+static bool prev_term(const struct replicator *self, uint64_t prev, uint64_t *ret_term,
+                      struct replicator_output *out)
 {
     uint64_t run_last;
     if (!log_run_at(self, prev, ret_term, &run_last)) {
@@ -128,7 +132,8 @@ static bool prev_term(const struct replicator *self, uint64_t prev, uint64_t *re
 }
 
 static struct replicator_send *send_append(struct replicator *self, struct peer_progress *peer, uint64_t prev,
-                                           uint64_t term_at_prev, uint64_t now_ns, struct replicator_output *out)
+                                           uint64_t term_at_prev, uint64_t now_ns,
+                                           struct replicator_output *out)
 {
     struct message *message =
         output_message(self, out, peer->node_id, MESSAGE_APPEND_ENTRIES, next_message_id(self, now_ns));
@@ -206,11 +211,12 @@ void leader_send(struct replicator *self, uint64_t node_id, uint64_t last_index,
 
 static bool awaits_answer(const struct peer_progress *peer)
 {
-    return peer->mode == PROGRESS_PROBE ? peer->probe_message_id != 0 : peer->next_index - 1 > peer->match_index;
+    return peer->mode == PROGRESS_PROBE ? peer->probe_message_id != 0
+                                        : peer->next_index - 1 > peer->match_index;
 }
 
-/* Nothing arrived for a while: one probe from where the peer certainly is. A peer that answers nothing at all gets
- * heartbeats only. */
+/* Nothing arrived for a while: one probe from where the peer certainly is. A peer that answers nothing at all
+ * gets heartbeats only. */
 static void retransmit(struct replicator *self, struct peer_progress *peer, uint64_t now_ns)
 {
     if (now_ns - peer->last_heard_ns > self->options.election_timeout_ns) {
@@ -252,16 +258,17 @@ uint64_t leader_deadline_ns(const struct replicator *self)
             deadline = smaller(deadline, peer->retransmit_ns);
         }
     }
-    /* The heartbeats come more often than contact can be lost, so check quorum needs no deadline of its own. */
+    /* The heartbeats come more often than contact can be lost, so check quorum needs no deadline of its own.
+     */
     return deadline;
 }
 
 /* ---- answers ---- */
 
-/* Rule 26. The peer holds nothing that it had not acknowledged as durable; where it parts from us is at or before
- * what it refuses. */
-static void receive_refusal(struct replicator *self, struct peer_progress *peer, const struct message *message,
-                            struct replicator_output *out)
+/* Rule 26. The peer holds nothing that it had not acknowledged as durable; where it parts from us is at or
+ * before what it refuses. */
+static void receive_refusal(struct replicator *self, struct peer_progress *peer,
+                            const struct message *message, struct replicator_output *out)
 {
     const struct append_entries_reply *reply = &message->append_entries_reply;
     uint64_t refused = reply->refused_prev_index;
@@ -287,8 +294,8 @@ static void receive_refusal(struct replicator *self, struct peer_progress *peer,
     window_clear(peer);
 }
 
-static void receive_success(struct replicator *self, struct peer_progress *peer, const struct message *message,
-                            uint64_t now_ns)
+static void receive_success(struct replicator *self, struct peer_progress *peer,
+                            const struct message *message, uint64_t now_ns)
 {
     const struct append_entries_reply *reply = &message->append_entries_reply;
     uint64_t received = smaller(reply->received_index, self->last_index);

@@ -30,7 +30,8 @@ bool log_run_at(const struct replicator *self, uint64_t index, uint64_t *ret_ter
         return true;
     }
     return run_find(self->runs, self->run_count, self->last_index, index, ret_term, ret_run_last) ||
-           run_find(self->older_runs, self->older_run_count, self->older_last_index, index, ret_term, ret_run_last);
+           run_find(self->older_runs, self->older_run_count, self->older_last_index, index, ret_term,
+                    ret_run_last);
 }
 
 uint64_t log_run_first(const struct replicator *self, uint64_t index)
@@ -149,13 +150,16 @@ bool log_add_configuration(struct replicator *self, uint64_t index, const struct
 
 const struct configuration *log_configuration(const struct replicator *self)
 {
-    return self->configuration_count == 0 ? NULL
-                                          : &self->configurations[self->configuration_count - 1].configuration;
+    return self->configuration_count == 0
+               ? NULL
+               : &self->configurations[self->configuration_count - 1].configuration;
 }
 
-static void peer_add(struct replicator *self, const struct peer_progress *old, uint32_t old_count, uint64_t node_id)
+static void peer_add(struct replicator *self, const struct peer_progress *old, uint32_t old_count,
+                     uint64_t node_id)
 {
-    if (node_id == self->options.node_id || peer_find(self, node_id) != NULL || self->peer_count == PEERS_MAX) {
+    if (node_id == self->options.node_id || peer_find(self, node_id) != NULL ||
+        self->peer_count == PEERS_MAX) {
         return;
     }
     struct peer_progress *peer = &self->peers[self->peer_count++];

@@ -157,7 +157,7 @@ static void neighbour_ask(struct dataplane_core *core, struct ethdev_port *port,
     neighbour->asked = true;
     neighbour->asked_ns = now_ns;
     uint8_t *bytes = (uint8_t *)rte_pktmbuf_append(mbuf, PACKET_ARP_BYTES);
-    packet_write_arp(bytes, &port->own, &neighbour->end);
+    packet_write_arp_request(bytes, &port->own, neighbour->end.ipv4);
     port_queue(core, port, mbuf);
 }
 
@@ -227,7 +227,7 @@ static void arp_answer(struct dataplane_core *core, struct ethdev_port *port, st
 {
     rte_pktmbuf_reset(mbuf);
     uint8_t *bytes = (uint8_t *)rte_pktmbuf_append(mbuf, PACKET_ARP_BYTES);
-    packet_write_arp(bytes, &port->own, to);
+    packet_write_arp_reply(bytes, &port->own, to);
     counter_add(&core->counters.arp_requests, 1);
     port_queue(core, port, mbuf);
 }

@@ -166,7 +166,8 @@ static unsigned lcore_sleep(struct lcore *lcore)
         struct timespec timeout = {.tv_sec = 0, .tv_nsec = (long)sleep_ns};
         struct epoll_event events[EVENTS_MAX];
         if (sleep_ns > 0) {
-            epoll_pwait2(lcore->epoll_fd, events, EVENTS_MAX, &timeout, NULL);
+            int woken = epoll_pwait2(lcore->epoll_fd, events, EVENTS_MAX, &timeout, NULL);
+            counter_add(&lcore->counters.wakes, woken > 0);
             counter_add(&lcore->counters.sleeps, 1);
         }
         lcore->sleep_ns = lcore->sleep_ns < LCORE_SLEEP_MAX_NS / 2 ? lcore->sleep_ns * 2 : LCORE_SLEEP_MAX_NS;

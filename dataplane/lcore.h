@@ -26,6 +26,7 @@ struct lcore_counters { /* relaxed; one writer */
     uint64_t busy_ns;
     uint64_t idle_ns;
     uint64_t sleeps;
+    uint64_t wakes; /* sleeps that a doorbell or a partner ended; the others ended by time */
 };
 
 struct lcore;

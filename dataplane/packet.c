@@ -20,7 +20,6 @@
 #define ARP_OP_REPLY   2
 
 static const uint8_t arp_ethernet_ipv4[6] = {0, 1, 8, 0, 6, 4};
-static const uint8_t mac_none[6];
 
 /* Addresses and ports stay in network order. */
 static uint32_t read_ipv4(const uint8_t *bytes)
@@ -146,22 +145,30 @@ void packet_write_heads(uint8_t *heads, const struct packet_end *from, const str
     store_be16(udp + 4, (uint16_t)(UDP_BYTES + frame_bytes));
 }
 
-void packet_write_arp(uint8_t *bytes, const struct packet_end *from, const struct packet_end *to)
+static void arp_write(uint8_t *bytes, const uint8_t *destination, uint16_t operation,
+                      const struct packet_end *from, const struct packet_end *to)
 {
-    bool is_request = memcmp(to->mac, mac_none, 6) == 0;
     memset(bytes, 0, PACKET_ARP_BYTES);
-    if (is_request) {
-        memset(bytes, 0xFF, 6);
-    } else {
-        memcpy(bytes, to->mac, 6);
-    }
+    memcpy(bytes, destination, 6);
     memcpy(bytes + 6, from->mac, 6);
     store_be16(bytes + 12, TYPE_ARP);
     uint8_t *arp = bytes + ETHERNET_BYTES;
     memcpy(arp, arp_ethernet_ipv4, 6);
-    store_be16(arp + 6, is_request ? ARP_OP_REQUEST : ARP_OP_REPLY);
+    store_be16(arp + 6, operation);
     memcpy(arp + 8, from->mac, 6);
     memcpy(arp + 14, &from->ipv4, 4);
     memcpy(arp + 18, to->mac, 6);
     memcpy(arp + 24, &to->ipv4, 4);
+}
+
+void packet_write_arp_request(uint8_t *bytes, const struct packet_end *from, uint32_t ipv4)
+{
+    static const uint8_t everybody[6] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+    struct packet_end to = {.ipv4 = ipv4};
+    arp_write(bytes, everybody, ARP_OP_REQUEST, from, &to);
+}
+
+void packet_write_arp_reply(uint8_t *bytes, const struct packet_end *from, const struct packet_end *to)
+{
+    arp_write(bytes, to->mac, ARP_OP_REPLY, from, to);
 }

@@ -40,8 +40,9 @@ enum packet_kind packet_parse(const uint8_t *bytes, uint32_t byte_count, const s
 void packet_write_heads(uint8_t *heads, const struct packet_end *from, const struct packet_end *to,
                         uint32_t frame_bytes);
 
-/* Writes PACKET_ARP_BYTES: a reply to `to`, or (to->mac all zero) a broadcast request for to->ipv4. */
-void packet_write_arp(uint8_t *bytes, const struct packet_end *from, const struct packet_end *to);
+/* Writes PACKET_ARP_BYTES: to everybody, who has `ipv4`? And to him who asked: we have ours. */
+void packet_write_arp_request(uint8_t *bytes, const struct packet_end *from, uint32_t ipv4);
+void packet_write_arp_reply(uint8_t *bytes, const struct packet_end *from, const struct packet_end *to);
 
 /* RFC 1071 over an IPv4 head of `byte_count` bytes, as it is written into the head; 0 over a correct one. */
 uint16_t packet_checksum(const uint8_t *head, uint32_t byte_count);

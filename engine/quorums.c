@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "check.h"
 #include "quorum_number.h"
 
 static uint64_t number_of(const struct engine *engine, const char *name, const struct configuration *voters)
@@ -25,17 +26,19 @@ struct engine_quorum *engine_find_by_name(struct engine *engine, const uint8_t *
 struct engine_quorum *engine_open_quorum(struct engine *engine, const struct recovered_quorum *recovered)
 {
     struct replicator_restart restart = recovery_restart(recovered);
+    /* The host gives slots in order; what its first events name must be there before it speaks. */
+    struct engine_quorum *quorum = &engine->quorums[engine->quorum_count];
+    strcpy(quorum->name, recovered->name);
+    quorum->number = recovered->number;
     uint32_t slot = host_open_quorum(engine->host, recovered->number, &restart, recovered->last_log_time_ns,
                                      engine->now_ns);
     if (slot == HOST_NO_SLOT) {
         return NULL;
     }
+    ASSERT(slot == engine->quorum_count);
     for (uint32_t i = 0; i < recovered->peer_count; i++) {
         host_restore_peer(engine->host, slot, recovered->peers[i].node_id, recovered->peers[i].incarnation);
     }
-    struct engine_quorum *quorum = &engine->quorums[slot];
-    strcpy(quorum->name, recovered->name);
-    quorum->number = recovered->number;
     stream_state_init(quorum->committed);
     tape_cursor_init(&quorum->applier_cursor, quorum->number);
     tape_cursor_init(&quorum->tail_cursor, quorum->number);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "admin.h"
-#include "message.h"
+#include "frame.h"
 #include "status_text.h"
 
 #define CONNECTIONS_MAX 16
@@ -128,16 +128,16 @@ static bool send_text(struct admin_server *server, uint64_t node_id, uint8_t kin
                       const char *text)
 {
     struct frame_descriptor descriptor;
-    uint32_t capacity = 0;
+    uint32_t frame_bytes_max = 0;
     size_t text_bytes = strlen(text);
-    if (!consensus_end_begin(server->end, node_id, NULL, 0, &descriptor, &capacity)) {
+    if (!consensus_end_begin(server->end, node_id, NULL, 0, &descriptor, &frame_bytes_max)) {
         return false;
     }
-    if (text_bytes > capacity) {
+    if (text_bytes > frame_tail_bytes_max(frame_bytes_max, kind)) {
         text = "1\nthe answer does not fit a frame; ask the node itself\n";
         text_bytes = strlen(text);
     }
-    memcpy((uint8_t *)(uintptr_t)descriptor.tail, text, text_bytes);
+    memcpy(descriptor.tail, text, text_bytes);
     struct message message = {
         .kind = kind,
         .in_reply = kind == MESSAGE_ADMIN_REPLY,

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "frame.h"
 
 /* Descriptors taken from a lane at once. */
 #define BURST        32
@@ -49,11 +50,15 @@ static uint8_t *port_begin(void *context, uint64_t node_id, const struct engine_
     if (channel) {
         memcpy(&way, channel->bytes, sizeof(way));
     }
-    if (!consensus_end_begin(core->end, node_id, &way, lane, &core->out, ret_capacity_bytes)) {
+    uint32_t frame_bytes_max = 0;
+    if (!consensus_end_begin(core->end, node_id, &way, lane, &core->out, &frame_bytes_max)) {
         return NULL;
     }
     core->begun = true;
-    return (uint8_t *)(uintptr_t)core->out.tail; /* ours to fill until it is sent */
+    /* What takes the bulk lane: appends to nodes, deliveries to subscribers. */
+    *ret_capacity_bytes =
+        frame_tail_bytes_max(frame_bytes_max, node_id != 0 ? MESSAGE_APPEND_ENTRIES : MESSAGE_DELIVER);
+    return core->out.tail;
 }
 
 static void port_send(void *context, const struct message *message, uint32_t tail_bytes)

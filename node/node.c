@@ -49,8 +49,6 @@ static bool create_dataplane(struct node *node, char *error_text)
     const struct config *config = &node->config;
     struct ethdev_options ethdevs[CONFIG_ETHDEVS_MAX];
     struct neighbour_options neighbours[NODES_MAX];
-    const char *shm_paths[NODES_MAX];
-    uint64_t shm_ids[NODES_MAX];
     struct dataplane_options options = {
         .cluster_id = config->cluster_id,
         .node_id = config->node_id,
@@ -61,8 +59,8 @@ static bool create_dataplane(struct node *node, char *error_text)
         .ethdev_count = config->ethdev_count,
         .neighbours = neighbours,
         .shm_path = config->shm_socket[0] ? config->shm_socket : NULL,
-        .shm_peer_paths = shm_paths,
-        .shm_peer_ids = shm_ids,
+        .shm_peer_paths = node->shm_peer_paths,
+        .shm_peer_ids = node->shm_peer_ids,
         .codec = codec_port_functions(),
     };
     for (unsigned i = 0; i < config->ethdev_count; i++) {
@@ -82,8 +80,8 @@ static bool create_dataplane(struct node *node, char *error_text)
                                                     .port = (uint8_t)peer->ethdev};
             memcpy(neighbour->mac, peer->mac, sizeof(peer->mac));
         } else if (peer->node_id < config->node_id) { /* the higher id connects */
-            shm_paths[options.shm_peer_count] = peer->shm;
-            shm_ids[options.shm_peer_count++] = peer->node_id;
+            node->shm_peer_paths[options.shm_peer_count] = peer->shm;
+            node->shm_peer_ids[options.shm_peer_count++] = peer->node_id;
         }
     }
     for (unsigned i = 0; i < config->dataplane_count; i++) {
@@ -179,6 +177,16 @@ static unsigned poll_dataplane_core(void *part, uint64_t now_ns)
     return dataplane_core_poll(core->dataplane, core->index, DATAPLANE_BUDGET);
 }
 
+/* The kernel's and the reader's signals are drained once they have ended a sleep. */
+static void on_sleep(void *context, bool sleeping)
+{
+    const struct node_log *log = context;
+    uint64_t count = 0;
+    if (!sleeping && read(log->event_fd, &count, sizeof(count)) < 0) {
+        return; /* nothing was signalled */
+    }
+}
+
 /* One lcore a thread: its parts in their order, the logs' writes after all of them. */
 static bool create_lcores(struct node *node, char *error_text)
 {
@@ -195,6 +203,7 @@ static bool create_lcores(struct node *node, char *error_text)
                     lcore_add_part(lcore, consensus_core_part(node->logs[index].core));
                     dataplane_set_consensus_lcore(node->dataplane, index, lcore);
                     node->logs[index].lcore = lcore;
+                    lcore_on_sleep(lcore, on_sleep, &node->logs[index]);
                     if (lcore_watch_fd(lcore, node->logs[index].event_fd) != 0) {
                         snprintf(error_text, NODE_ERROR_BYTES, "thread %llu: epoll: %s",
                                  (unsigned long long)thread->number, strerror(errno));

@@ -26,6 +26,8 @@ struct node {
     struct config config;
     struct arena arena;
     struct dataplane *dataplane;
+    const char *shm_peer_paths[NODES_MAX]; /* the dataplane goes on reading them */
+    uint64_t shm_peer_ids[NODES_MAX];
     struct routes *routes;
     struct lcore *lcores[CONFIG_THREADS_MAX];
     unsigned lcore_count;

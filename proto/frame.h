@@ -62,7 +62,10 @@ struct arena;
 struct frame_codec *frame_codec_create(struct arena *arena);
 
 /* Total: any bytes give a verdict. On FRAME_GOOD *ret_message is filled (sender, receiver and quorum from the
- * head) and *ret_tail points into `bytes`. */
+ * head) and *ret_tail points into `bytes`; on another verdict *ret_message is undefined and the tail is not
+ * set. Let through: terms, indexes, sequences and durations below 2^62, node and message ids below 2^63,
+ * known statuses; consensus only between two named nodes in a numbered quorum; a legal name where a client
+ * opens with quorum number 0. */
 enum frame_verdict frame_decode(struct frame_codec *codec, const uint8_t *bytes, size_t byte_count,
                                 struct message *ret_message, const uint8_t **ret_tail,
                                 uint32_t *ret_tail_bytes);

@@ -326,10 +326,11 @@ static uint32_t build_record(const struct fake_cluster *cluster, const struct fa
     const struct fake_entry *entry = &leader->log[index - 2];
     uint8_t *payload = bytes + RECORD_HEAD_BYTES;
     head.type = RECORD_DATA;
-    stream_data_head_encode(payload, &(struct stream_data_head){.base_sequence = index - 1,
-                                                                .source_id = 5,
-                                                                .source_sequence = entry->sequence,
-                                                                .message_count = 1});
+    stream_data_head_encode(&(struct stream_data_head){.base_sequence = index - 1,
+                                                       .source_id = 5,
+                                                       .source_sequence = entry->sequence,
+                                                       .message_count = 1},
+                            payload);
     store_be16(payload + STREAM_DATA_HEAD_BYTES, 8);
     store_le64(payload + STREAM_DATA_HEAD_BYTES + 2, entry->value);
     (void)cluster;
