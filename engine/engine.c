@@ -114,6 +114,7 @@ static bool receive_for_replicator(struct engine *engine, const struct message *
     case HOST_BAD_RECORDS:
     case HOST_BAD_SENDER:
     case HOST_NEW_SENDER:
+    case HOST_FAILED:
         engine->refused_count++;
         return true;
     }

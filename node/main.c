@@ -15,8 +15,8 @@ static const struct {
     {"node", command_node, "run a node"},
     {"bootstrap", command_bootstrap, "start a quorum"},
     {"status", command_status, "what a node knows of itself, its quorums and ports"},
-    //{"publish", command_publish, "send a BinaryFILE, or lines, into a quorum"},
-    //{"subscribe", command_subscribe, "receive committed entries"},
+    {"publish", command_publish, "send a BinaryFILE, or lines, into a quorum"},
+    {"subscribe", command_subscribe, "receive committed entries"},
     {"log", command_log, "dump, verify or export a tape that no node has open"},
     {"config", command_config, "check configuration files"},
 };
