@@ -276,7 +276,7 @@ static void receive_refusal(struct replicator *self, struct peer_progress *peer,
         if (message->message_id <= peer->acknowledged_message_id) {
             return; /* sent before we knew: it has that entry by now */
         }
-        if (refused <= peer->durable_index) {
+        if (refused > 0 && refused <= peer->durable_index) { /* prev 0: it does not have the quorum yet */
             peer->lost = 1;
             output_event(out, EVENT_PEER_LOST_DATA, peer->node_id, self->term, refused);
             return;
