@@ -112,6 +112,7 @@ void tape_block_end(struct tape *tape)
         tape_block_finish(tape, BLOCK_RECORDS, tape->block_length, span);
     }
     tape->block_length = 0;
+    tape->reserved_bytes = 0; /* what was reserved and not appended is forgotten */
 }
 
 /* Opens a block where the last one ended; its length in memory is always true, for cursors read it while it
