@@ -102,6 +102,9 @@ static void poll_start(struct replicator *self, uint64_t now_ns, struct replicat
     output_event(out, EVENT_ELECTION_TIMEOUT, self->options.node_id, self->term, 0);
     timer_reset(self, now_ns);
     self->poll_current = 1;
+    /* Nobody leads, as far as we know (rule 22); the announced leader stays the only one of this term. */
+    self->leader_id = 0;
+    self->acknowledgement_owed = 0;
     answers_clear(self, now_ns);
     if (voters_agreed(self, VALUE_GRANTED, 1) >= 1) {
         election_start(self, now_ns, out); /* our own answer was all it needs */

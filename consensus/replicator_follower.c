@@ -225,7 +225,7 @@ static bool append_is_current(struct replicator *self, const struct message *mes
     } else if (self->role == REPLICATOR_LEADER) {
         replicator_fail(self, REPLICATOR_FAILURE_TWO_LEADERS, out);
         return false;
-    } else if (self->leader_id != 0 && self->leader_id != append->leader_id) {
+    } else if (self->announced_term == self->term && self->announced_leader_id != append->leader_id) {
         return false; /* two leaders of one term: whoever is wrong, we follow the first */
     }
     leader_heard(self, message, now_ns, out);
