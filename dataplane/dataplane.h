@@ -114,7 +114,10 @@ struct dataplane_options {
     unsigned core_count;      /* dataplane cores, 1 .. DATAPLANE_CORES_MAX */
     unsigned consensus_count; /* consensus cores, 1 .. CONSENSUS_CORES_MAX */
     unsigned mbuf_count; /* per pool: one receive pool a dataplane core, one send pool a consensus core and
-                            one for the control thread; at least DATAPLANE_MBUFS_MIN */
+                            one for the control thread; at least DATAPLANE_MBUFS_MIN. A buffer of 9,000-byte
+                            packets or of shm is 9.4 KiB, of 1,500-byte ones 2.4 KiB. Half of a pool fills the
+                            rings of all ends, so a ring between two cores has mbuf_count / (4 x
+                            (consensus_count + 1)) places, 64 to 2,048. */
     const struct ethdev_options *ethdevs;
     unsigned ethdev_count;
     const struct neighbour_options *neighbours;
@@ -141,8 +144,8 @@ void dataplane_fini(struct dataplane *dataplane);
 unsigned dataplane_core_poll(struct dataplane *dataplane, unsigned core, unsigned budget);
 
 /* The control thread's turn: accepts and connects shm channels, drops dead ones, unmaps what cores no longer
- * use. Call it when dataplane_control_fd (an epoll fd) is readable and at least every 100 ms. Blocks at most
- * 100 ms on a silent peer. Work done. */
+ * use. Call it, and then look at dataplane_control_end, when dataplane_control_fd (an epoll fd) is readable
+ * and at least every 100 ms. Blocks at most 100 ms on a silent peer. Work done. */
 unsigned dataplane_control(struct dataplane *dataplane);
 int dataplane_control_fd(const struct dataplane *dataplane);
 
