@@ -43,13 +43,18 @@ static void write_hard_state(struct host *host, struct host_quorum *quorum)
 {
     const struct record_head head = {.type = RECORD_HARD_STATE,
                                      .quorum_number = quorum->number,
+#ifndef TALLY_MUTANT_VOTE_NOT_PERSISTED
                                      .index = quorum->replicator.voted_for,
+#endif
                                      .term = quorum->replicator.term};
     write_record(host, &head, NULL, 0);
 }
 
 static void write_truncate(struct host *host, struct host_quorum *quorum, uint64_t from)
 {
+#ifdef TALLY_MUTANT_TRUNCATION_ONE_SHORT
+    from++;
+#endif
     const struct record_head head = {.type = RECORD_TRUNCATE, .quorum_number = quorum->number, .index = from};
     write_record(host, &head, NULL, 0);
     host_mark_truncate(quorum, from);

@@ -91,6 +91,9 @@ uint64_t voters_agreed(const struct replicator *self, enum voter_value value, ui
  * entry of this term after it. The entries of this leadership are those from its leader-start entry on. */
 void commit_advance(struct replicator *self)
 {
+#ifdef TALLY_MUTANT_COMMIT_PRIOR_TERM_BY_COUNTING
+    self->leader_start_index = 0;
+#endif
     uint64_t durable = agreed(self, VALUE_DURABLE, self->durable_index);
     if (durable > self->commit_index && durable >= self->leader_start_index) {
         self->commit_index = durable;

@@ -190,6 +190,9 @@ void poll_receive(struct replicator *self, const struct message *message, uint64
 {
     const struct request_vote *request = &message->request_vote;
     int compared = log_compare(self, request->last_log_index, request->last_log_term);
+#ifdef TALLY_MUTANT_VOTE_FOR_SHORT_LOG
+    compared = compared < 0 ? 0 : compared;
+#endif
     bool would_vote = request->term >= self->term && compared >= 0 && !leader_was_heard(self, now_ns) &&
                       !is_phased_out(self, message->sender_id, compared) && !disk_is_stalled(self);
     answer(self, message, would_vote, out);
@@ -212,6 +215,9 @@ void vote_receive(struct replicator *self, const struct message *message, uint64
         term_adopt(self, request->term, now_ns, out);
     }
     int compared = log_compare(self, request->last_log_index, request->last_log_term);
+#ifdef TALLY_MUTANT_VOTE_FOR_SHORT_LOG
+    compared = compared < 0 ? 0 : compared;
+#endif
     bool granted = compared >= 0 && (self->voted_for == 0 || self->voted_for == request->candidate_id) &&
                    !is_phased_out(self, message->sender_id, compared);
     if (granted) {
