@@ -261,7 +261,7 @@ static struct cluster_options make_cluster_options(void)
 {
     uint64_t entry_count = settings.count + settings.warm_up;
     uint64_t entry_bytes = settings.payload_bytes + ENTRY_BYTES_MORE;
-    entry_bytes += BLOCK_BYTES_MORE / (settings.in_flight < 8 ? 1 : 8);
+    entry_bytes += BLOCK_BYTES_MORE / (settings.in_flight < 8 ? 1u : 8u);
     return (struct cluster_options){
         .program = settings.program,
         .parent = settings.directory,
