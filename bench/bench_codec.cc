@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 // Messages to frames and back: what a commit sends, at the field values of a log of some age.
 #include <benchmark/benchmark.h>
 

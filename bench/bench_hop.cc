@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 // From one thread to another and back. `per_hop` is half a round trip; two processors have to be free for it.
 #include <benchmark/benchmark.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 // Quorum arithmetic: what a majority agrees on, for sets of 3, 5 and 7 voters and for a transition.
 #include <benchmark/benchmark.h>
 

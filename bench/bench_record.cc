@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 // A record: finished by the leader, checked by everybody else. Most of it is the checksum.
 #include <benchmark/benchmark.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 // The pure core, without disk, network and payload: single steps, and three replicators that commit.
 #include <benchmark/benchmark.h>
 

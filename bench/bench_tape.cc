@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 // The tape over a device that does nothing: records of 256 bytes built in place, one write for each batch.
 #include <benchmark/benchmark.h>
 

@@ -7,7 +7,7 @@
 #include "check.h"
 #include "quorum.h"
 
-static uint64_t peer_value(const struct peer_progress *peer, enum voter_value value)
+static inline uint64_t peer_value(const struct peer_progress *peer, enum voter_value value)
 {
     switch (value) {
     case VALUE_GRANTED:
@@ -45,11 +45,33 @@ uint64_t set_agreed(const struct replicator *self, const uint64_t *ids, uint32_t
     return quorum_set_agreed(values, count);
 }
 
-uint64_t voters_agreed(const struct replicator *self, enum voter_value value, uint64_t own)
+/* The hot case needs no search: the peers that vote are those of the one set, and who is missing is this
+ * node. */
+static inline uint64_t stable_agreed(const struct replicator *self, uint32_t voter_count,
+                                     enum voter_value value, uint64_t own)
+{
+    uint64_t values[VOTERS_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < self->peer_count && count < voter_count; i++) {
+        if (self->peers[i].voter) {
+            values[count++] = self->peers[i].lost ? 0 : peer_value(&self->peers[i], value);
+        }
+    }
+    if (count < voter_count) {
+        values[count++] = own;
+    }
+    ASSERT(count == voter_count);
+    return quorum_set_agreed(values, count);
+}
+
+static inline uint64_t agreed(const struct replicator *self, enum voter_value value, uint64_t own)
 {
     const struct configuration *configuration = log_configuration(self);
     if (configuration == NULL) {
         return 0;
+    }
+    if (!configuration->transitional) {
+        return stable_agreed(self, configuration->voter_count, value, own);
     }
     struct quorum_values values;
     values_collect(self, configuration->voters, configuration->voter_count, value, own, values.voters);
@@ -57,20 +79,29 @@ uint64_t voters_agreed(const struct replicator *self, enum voter_value value, ui
     return quorum_agreed(configuration, &values);
 }
 
+uint64_t voters_agreed(const struct replicator *self, enum voter_value value, uint64_t own)
+{
+    return agreed(self, value, own);
+}
+
 /* Rule 33: an entry of an earlier term is never committed by counting (Raft thesis, Figure 3.7), only by an
  * entry of this term after it. The entries of this leadership are those from its leader-start entry on. */
 void commit_advance(struct replicator *self)
 {
-    uint64_t durable = voters_agreed(self, VALUE_DURABLE, self->durable_index);
+    uint64_t durable = agreed(self, VALUE_DURABLE, self->durable_index);
     if (durable > self->commit_index && durable >= self->leader_start_index) {
         self->commit_index = durable;
     }
-    uint64_t received = voters_agreed(self, VALUE_RECEIVED, self->last_index);
-    if (received > self->replicated_index && received >= self->leader_start_index) {
-        self->replicated_index = received;
-    }
     if (self->replicated_index < self->commit_index) {
         self->replicated_index = self->commit_index;
+    }
+}
+
+void replicated_advance(struct replicator *self)
+{
+    uint64_t received = agreed(self, VALUE_RECEIVED, self->last_index);
+    if (received > self->replicated_index && received >= self->leader_start_index) {
+        self->replicated_index = received;
     }
 }
 

@@ -95,8 +95,9 @@ uint64_t voters_agreed(const struct replicator *self, enum voter_value value, ui
 /* The same for one set of a configuration. */
 uint64_t set_agreed(const struct replicator *self, const uint64_t *ids, uint32_t count,
                     enum voter_value value, uint64_t own);
-/* Rules 33 and 39, at a leader. */
+/* Rules 33 and 39, at a leader: after a durable index rose, and after a received one did. */
 void commit_advance(struct replicator *self);
+void replicated_advance(struct replicator *self);
 /* Notices, configuration events and outcomes that are due and fit. */
 void commit_deliver(struct replicator *self, struct replicator_output *out);
 /* Rule 23: whatever is not decided stays unknown. */

@@ -276,7 +276,7 @@ static void receive_refusal(struct replicator *self, struct peer_progress *peer,
         if (message->message_id <= peer->acknowledged_message_id) {
             return; /* sent before we knew: it has that entry by now */
         }
-        if (refused <= peer->durable_index) {
+        if (refused > 0 && refused <= peer->durable_index) { /* prev 0: it does not have the quorum yet */
             peer->lost = 1;
             output_event(out, EVENT_PEER_LOST_DATA, peer->node_id, self->term, refused);
             return;
@@ -307,7 +307,16 @@ static void receive_success(struct replicator *self, struct peer_progress *peer,
         peer->retransmit_ns = now_ns + self->options.retransmit_timeout_ns;
         window_advance(peer);
     }
-    peer->durable_index = larger(peer->durable_index, durable);
+    if (durable > peer->durable_index) {
+        peer->durable_index = durable;
+        /* One voter's answer moves a majority only when it is ahead of what that has agreed on. */
+        if (durable > self->commit_index) {
+            commit_advance(self);
+        }
+    }
+    if (peer->match_index > self->replicated_index) {
+        replicated_advance(self);
+    }
     /* An older message than the probe says nothing of whether the probe arrived. */
     if (peer->mode == PROGRESS_PROBE && peer->match_index + 1 >= peer->next_index &&
         message->message_id >= peer->probe_message_id) {
@@ -335,7 +344,6 @@ void leader_receive_reply(struct replicator *self, const struct message *message
     peer->stall_ns = reply->disk_stall_ns;
     if (reply->success) {
         receive_success(self, peer, message, now_ns);
-        commit_advance(self);
     } else {
         receive_refusal(self, peer, message, out);
     }
@@ -363,6 +371,6 @@ void leader_submit(struct replicator *self, uint32_t entry_count, struct replica
     out->append_last_index = last;
     out->append_term = self->term;
     if (self->peer_count == 0) {
-        commit_advance(self); /* nobody's answer will */
+        replicated_advance(self); /* nobody's answer will */
     }
 }

@@ -2,6 +2,7 @@
 #include "uring_device.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <liburing.h>
 #include <limits.h>
 #include <sched.h>
@@ -25,6 +26,7 @@ struct slot {
     uint64_t tag;
     size_t byte_count;
     uint32_t awaited; /* completions still to come; 0: free */
+    bool written;     /* volatile mode: it is in the page cache, poll has not said so yet */
     int error;
 };
 
@@ -133,6 +135,15 @@ static int ring_submit(struct uring_device *uring)
     return result < 0 && !later ? result : 0;
 }
 
+/* Volatile mode: into the page cache, at once. That outlives this process, which is all that is promised, and takes less
+ * time than handing the write to anybody. */
+static void page_cache_write(struct uring_device *uring, struct slot *slot, uint64_t offset, const void *bytes)
+{
+    ssize_t count = pwrite(uring->fd, bytes, slot->byte_count, (off_t)offset);
+    slot->error = count < 0 ? -errno : (size_t)count == slot->byte_count ? 0 : -EIO;
+    slot->written = true;
+}
+
 static int uring_submit_write(struct device *device, uint64_t offset, const void *bytes, size_t byte_count,
                               uint64_t tag)
 {
@@ -146,13 +157,17 @@ static int uring_submit_write(struct device *device, uint64_t offset, const void
     if (number == SLOT_COUNT) {
         return -EBUSY;
     }
-    int error = ring_enable(uring);
+    int error = uring->sync == TAPE_SYNC_NONE ? 0 : ring_enable(uring);
     if (error) {
         return error;
     }
     uint32_t awaited = uring->sync == TAPE_SYNC_FDATASYNC ? 2 : 1;
     uring->slots[number] = (struct slot){.tag = tag, .byte_count = byte_count, .awaited = awaited};
     uring->in_flight++;
+    if (uring->sync == TAPE_SYNC_NONE) {
+        page_cache_write(uring, &uring->slots[number], offset, bytes);
+        return 0;
+    }
     requests_queue(uring, number, offset, bytes, byte_count);
     return ring_submit(uring);
 }
@@ -195,11 +210,29 @@ static unsigned completions_take(struct uring_device *uring, struct device_compl
     return count;
 }
 
+static unsigned page_cache_take(struct uring_device *uring, struct device_completion *completions, unsigned max)
+{
+    unsigned count = 0;
+    for (unsigned number = 0; number < SLOT_COUNT && count < max; number++) {
+        struct slot *slot = &uring->slots[number];
+        if (slot->written) {
+            completions[count++] = (struct device_completion){slot->tag, slot->error};
+            slot->written = false;
+            slot->awaited = 0;
+            uring->in_flight--;
+        }
+    }
+    return count;
+}
+
 static unsigned uring_poll(struct device *device, struct device_completion *completions, unsigned max)
 {
     struct uring_device *uring = uring_of(device);
     if (uring->in_flight == 0) {
         return 0;
+    }
+    if (uring->sync == TAPE_SYNC_NONE) {
+        return page_cache_take(uring, completions, max);
     }
     if (io_uring_sq_ready(&uring->ring) > 0) {
         (void)ring_submit(uring);
@@ -290,6 +323,19 @@ static int writer_prepare(struct uring_device *uring, const struct uring_device_
     return 0;
 }
 
+/* A volatile tape is written and read through the page cache; anybody else would see its file as it was before. */
+static void page_cache_use(struct uring_device *uring)
+{
+    struct superblock superblock;
+    int ignored = 0;
+    bool known = superblock_read(&uring->port, &superblock, &ignored) == TAPE_OPEN;
+    int flags = fcntl(uring->fd, F_GETFL);
+    if (flags >= 0 && (uring->sync == TAPE_SYNC_NONE || (known && superblock.sync == TAPE_SYNC_NONE))) {
+        uring->sync = TAPE_SYNC_NONE;
+        (void)fcntl(uring->fd, F_SETFL, flags & ~O_DIRECT); /* refused: slower, and as right as before */
+    }
+}
+
 int uring_device_open(struct arena *arena, const struct uring_device_options *options,
                       struct device **ret_device, char *error_text)
 {
@@ -312,6 +358,9 @@ int uring_device_open(struct arena *arena, const struct uring_device_options *op
     uring->sync = options->sync;
     uring->worker_cpu = options->worker_cpu;
     error = options->read_only ? 0 : writer_prepare(uring, options, error_text);
+    if (!error && !options->create) {
+        page_cache_use(uring);
+    }
     if (error) {
         uring_close(&uring->port);
         if (options->create) {

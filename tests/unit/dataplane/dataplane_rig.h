@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -86,6 +87,8 @@ static const struct frame_codec_port rig_codec = {
     .verdict_name = rig_verdict_name,
 };
 
+static const char *const *rig_devices;
+static unsigned rig_device_count;
 static char rig_directory[64];
 static char rig_socket[96];
 
@@ -103,6 +106,8 @@ static inline void rig_eal_start(const struct lcore_options *lcores, unsigned lc
         .name = name,
         .memory_mib = 64,
         .runtime_dir = rig_directory,
+        .devices = rig_devices,
+        .device_count = rig_device_count,
         .lcores = lcores,
         .lcore_count = lcore_count,
     };

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sim --seed S | --seeds N [--from S] | --seconds N | --minutes N, [--trace [LINES]] [--name PROGRAM]
+ * Exit status: 0 good, 1 safety, 2 liveness, 3 not deterministic, 64 usage. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sim.h"
+
+/* One seed in so many is run twice. */
+#define TWICE_INTERVAL 16
+
+struct arguments {
+    uint64_t first_seed;
+    bool has_seed;
+    uint64_t seed_count; /* 0: by time */
+    double seconds;
+    uint32_t trace_count;
+    bool is_quiet;
+};
+
+static struct sim sim;
+static const char *program;
+static uint64_t present_seed;
+
+static double now_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* An assertion or a bad access inside a node: which seed it was must still be told. */
+static void on_signal(int signal_number)
+{
+    char text[256];
+    int length = snprintf(text, sizeof(text), "safety: seed 0x%" PRIx64 ": signal %d in a node; repeat with: %s --seed 0x%" PRIx64 " --trace\n",
+                          present_seed, signal_number, program, present_seed);
+    if (sim.trace.kept_count > 0) {
+        sim_trace_print(&sim);
+        fflush(stdout);
+    }
+    if (write(STDOUT_FILENO, text, (size_t)length) != length) {
+        _exit(SIM_DETERMINISM);
+    }
+    _exit(SIM_SAFETY);
+}
+
+static enum sim_result run_seed(uint64_t seed, uint32_t trace_count)
+{
+    present_seed = seed;
+    sim_run(&sim, seed, trace_count);
+    if (sim.result != SIM_GOOD) {
+        if (trace_count > 0) {
+            sim_trace_print(&sim);
+        }
+        printf("%s\nseed 0x%" PRIx64 " at %.3f ms; repeat with: %s --seed 0x%" PRIx64 "\n", sim.failure, seed,
+               (double)sim.now_ns / 1e6, program, seed);
+    }
+    return sim.result;
+}
+
+static enum sim_result run_twice(uint64_t seed, uint64_t hash)
+{
+    run_seed(seed, 0);
+    enum sim_result result = sim.trace.hash == hash ? SIM_GOOD : SIM_DETERMINISM;
+    if (result != SIM_GOOD) {
+        printf("determinism: seed 0x%" PRIx64 " went two ways; repeat with: %s --seed 0x%" PRIx64 "\n", seed, program,
+               seed);
+    }
+    return result;
+}
+
+static void add(struct sim_counters *total, uint64_t *virtual_ns)
+{
+    const struct sim_counters *counters = &sim.counters;
+    total->operations += counters->operations;
+    total->committed += counters->committed;
+    total->frames += counters->frames;
+    total->crashes += counters->crashes;
+    total->elections += counters->elections;
+    total->turns += counters->turns;
+    total->delivered += counters->delivered;
+    *virtual_ns += sim.now_ns;
+}
+
+static enum sim_result run_seeds(const struct arguments *arguments)
+{
+    struct sim_counters total = {0};
+    uint64_t virtual_ns = 0;
+    uint64_t count = 0;
+    double start = now_seconds();
+    enum sim_result result = SIM_GOOD;
+    while (result == SIM_GOOD && (arguments->seed_count ? count < arguments->seed_count
+                                                        : now_seconds() - start < arguments->seconds)) {
+        struct prng prng = {.state = arguments->first_seed + count};
+        uint64_t seed = arguments->has_seed ? arguments->first_seed : prng_next(&prng);
+        result = run_seed(seed, arguments->trace_count);
+        add(&total, &virtual_ns);
+        uint64_t hash = sim.trace.hash;
+        sim_fini(&sim);
+        if (result == SIM_GOOD && count % TWICE_INTERVAL == 0) {
+            result = run_twice(seed, hash);
+            sim_fini(&sim);
+        }
+        count++;
+    }
+    double seconds = now_seconds() - start;
+    printf("%" PRIu64 " seeds from 0x%" PRIx64 ", %.0f s virtual: %" PRIu64 " operations, %" PRIu64
+           " entries committed, %" PRIu64 " delivered, %" PRIu64 " crashes, %" PRIu64 " elections, %" PRIu64
+           " frames, %" PRIu64 " turns; %.0f seeds a minute\n",
+           count, arguments->first_seed, (double)virtual_ns / 1e9, total.operations, total.committed, total.delivered,
+           total.crashes, total.elections, total.frames, total.turns, (double)count * 60 / seconds);
+    return result;
+}
+
+static int print_usage(void)
+{
+    fprintf(stderr, "usage: %s --seed S | --seeds N [--from S] | --seconds N | --minutes N, [--trace [LINES]]\n",
+            program);
+    return 64;
+}
+
+static bool parse(int count, char **texts, struct arguments *arguments)
+{
+    for (int i = 1; i < count; i++) {
+        const char *value = i + 1 < count ? texts[i + 1] : NULL;
+        bool has_value = value && value[0] != '-';
+        if (strcmp(texts[i], "--trace") == 0) {
+            arguments->trace_count = has_value ? (uint32_t)strtoul(value, NULL, 0) : 200;
+            i += has_value;
+            continue;
+        }
+        if (!has_value) {
+            return false;
+        }
+        if (strcmp(texts[i], "--seed") == 0) {
+            arguments->first_seed = strtoull(value, NULL, 0);
+            arguments->has_seed = true;
+            arguments->seed_count = 1;
+        } else if (strcmp(texts[i], "--seeds") == 0) {
+            arguments->seed_count = strtoull(value, NULL, 0);
+        } else if (strcmp(texts[i], "--from") == 0) {
+            arguments->first_seed = strtoull(value, NULL, 0);
+        } else if (strcmp(texts[i], "--seconds") == 0) {
+            arguments->seconds = strtod(value, NULL);
+        } else if (strcmp(texts[i], "--minutes") == 0) {
+            arguments->seconds = 60 * strtod(value, NULL);
+        } else {
+            return false;
+        }
+        i++;
+    }
+    return arguments->seed_count > 0 || arguments->seconds > 0;
+}
+
+int main(int count, char **texts)
+{
+    struct arguments arguments = {.first_seed = (uint64_t)time(NULL) * 1000003u};
+    program = texts[0];
+    if (!parse(count, texts, &arguments)) {
+        return print_usage();
+    }
+    signal(SIGABRT, on_signal);
+    signal(SIGSEGV, on_signal);
+    signal(SIGBUS, on_signal);
+    signal(SIGFPE, on_signal);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    return (int)run_seeds(&arguments);
+}
