@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "watcher.h"
+#include "outcome_log.h"
 
 static void check_values(const struct fake_cluster *cluster, const struct fake_node *leader, uint32_t count)
 {

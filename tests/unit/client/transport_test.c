@@ -6,7 +6,7 @@
 
 #include "echo_node.h"
 #include "shm_channel.h"
-#include "watcher.h"
+#include "outcome_log.h"
 
 #define SECOND 1000000000ull
 
