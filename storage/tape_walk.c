@@ -232,11 +232,13 @@ static bool chunk_has_evidence(const struct walk *walk, const uint8_t *chunk, ui
         struct block_head head;
         uint32_t span = block_bytes;
         if (block_check(chunk, chunk_bytes_of(walk), offset, chunk_sequence, incarnation, &head)) {
-#ifndef TALLY_MUTANT_TAPE_CUTS_DAMAGE
-            if (head.durable_block >= sequence) {
+            bool proves = head.durable_block >= sequence;
+#ifdef TALLY_MUTANT_TAPE_CUTS_DAMAGE
+            proves = false;
+#endif
+            if (proves) {
                 return true;
             }
-#endif
             span = block_span_bytes(&head, block_bytes);
         }
         offset += span;
