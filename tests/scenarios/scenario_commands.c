@@ -163,6 +163,8 @@ static void command_disk(struct scenario *scenario, struct scenario_node *node, 
         log->stall_ns = strtoull(words[3], NULL, 10) * MS;
     } else if (strcmp(word, "busy") == 0) {
         log->busy = true;
+    } else if (strcmp(word, "full") == 0) {
+        log->full_at = log->end;
     } else if (strcmp(word, "free") == 0) {
         log->busy = false;
         log->stall_ns = 0;
@@ -189,6 +191,7 @@ static void deliver_at(struct scenario *scenario, uint32_t at, bool *touched)
                      verdict == HOST_BAD_SENDER   ? "another incarnation"
                      : verdict == HOST_NEW_SENDER ? "first contact"
                      : verdict == HOST_BUSY       ? "busy"
+                     : verdict == HOST_NO_SPACE   ? "no space"
                                                   : "no");
     }
     touched[node->fake.node_id] = true;
