@@ -78,12 +78,12 @@ struct lcore_options {
 struct eal_options {
     const char *name; /* file prefix: one per process */
     unsigned memory_mib;
-    bool huge_pages;            /* false: --no-huge, works without root */
+    bool huge_pages;            /* anonymous ones, no hugetlbfs; false: --no-huge, works without root */
     const char *runtime_dir;    /* EAL's run-time directory, made when missing */
-    const char *const *devices; /* --vdev or -a strings */
+    const char *const *devices; /* PCI addresses (-a) or virtual devices (--vdev), each with its options */
     unsigned device_count;
-    const struct lcore_options
-        *lcores; /* EAL lcore i + 1 runs on lcores[i].cpu; lcore 0 is the calling thread */
+    /* EAL lcore i + 1 runs on lcores[i].cpu; lcore 0 is the calling thread, which keeps all its CPUs. */
+    const struct lcore_options *lcores;
     unsigned lcore_count;
 };
 
@@ -182,8 +182,7 @@ struct dataplane_counters { /* one writer (its core), relaxed; readable from any
     uint64_t received_bytes;
     uint64_t sent_frames;
     uint64_t sent_bytes;
-    uint64_t dropped_no_buffer;
-    uint64_t dropped_ring_full; /* towards a consensus core */
+    uint64_t dropped_ring_full; /* towards a consensus core, from a device */
     uint64_t dropped_port_full; /* towards the wire or a shm channel */
     uint64_t dropped_no_way;    /* no address, no connection */
     uint64_t not_ours;          /* not IPv4/UDP to our address and port, fragments, bad checksums */
