@@ -9,7 +9,7 @@
  * A tape does not go round yet, so a long run is made of rounds, each with a fresh cluster whose tapes hold
  * all of the round; every round ends with the whole check. The seed decides whom to kill and when; how
  * processes are scheduled it cannot decide. */
-#include "kill.h"
+#include "ledger.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -20,8 +20,13 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "cluster.h"
+#include "feeder.h"
 #include "log_file.h"
+#include "prng.h"
+#include "watcher.h"
 
+#define KILL_QUORUM      "kill"
 #define NODES            3
 #define IN_FLIGHT_MAX    4096
 #define TIMEOUT_MS       60000
@@ -56,10 +61,10 @@ struct kill_run {
     bool keep;
     struct prng prng;
     struct cluster *cluster;
-    struct kill_source sources[KILL_SOURCES];
-    struct feeder feeders[KILL_SOURCES];
+    struct ledger_source sources[LEDGER_SOURCES];
+    struct feeder feeders[LEDGER_SOURCES];
     struct watcher watchers[NODES];
-    struct kill_ledger watched[NODES];
+    struct ledger watched[NODES];
     uint64_t end_ms; /* of the round */
     bool gap_open;   /* a leader was killed, its gap is not counted yet */
     struct totals totals;
@@ -88,25 +93,25 @@ static bool start_clients(struct kill_run *run)
                                           .endpoint_count = NODES,
                                           .quorum = KILL_QUORUM,
                                           .node_id = i + 1,
-                                          .on_entry = kill_ledger_watch,
+                                          .on_entry = ledger_watch,
                                           .context = &run->watched[i]};
-        run->watched[i] = (struct kill_ledger){0};
+        run->watched[i] = (struct ledger){0};
         if (!watcher_start(&run->watchers[i], &options, error)) {
             return fail(run, error);
         }
     }
-    for (unsigned i = 0; i < KILL_SOURCES; i++) {
+    for (unsigned i = 0; i < LEDGER_SOURCES; i++) {
         struct feeder_step step = {.message_count = FEEDER_ENDLESS,
-                                   .messages_per_second = run->rate / KILL_SOURCES};
+                                   .messages_per_second = run->rate / LEDGER_SOURCES};
         struct feeder_options options = {.endpoints = endpoints,
                                          .endpoint_count = NODES,
                                          .quorum = KILL_QUORUM,
                                          .source_id = i + 1,
                                          .in_flight_max = IN_FLIGHT_MAX,
                                          .one_a_message = true,
-                                         .next = kill_source_next,
+                                         .next = ledger_source_next,
                                          .context = &run->sources[i]};
-        run->sources[i] = (struct kill_source){.id = i + 1};
+        run->sources[i] = (struct ledger_source){.id = i + 1};
         if (!feeder_start(&run->feeders[i], &options, &step, 1, error)) {
             return fail(run, error);
         }
@@ -137,7 +142,7 @@ static bool begin_round(struct kill_run *run, unsigned seconds)
 static uint64_t published_now(const struct kill_run *run)
 {
     uint64_t count = run->totals.published;
-    for (unsigned i = 0; i < KILL_SOURCES; i++) {
+    for (unsigned i = 0; i < LEDGER_SOURCES; i++) {
         count += atomic_load(&run->feeders[i].published_count);
     }
     return count;
@@ -146,7 +151,7 @@ static uint64_t published_now(const struct kill_run *run)
 static uint64_t acknowledged_now(const struct kill_run *run)
 {
     uint64_t count = run->totals.acknowledged;
-    for (unsigned i = 0; i < KILL_SOURCES; i++) {
+    for (unsigned i = 0; i < LEDGER_SOURCES; i++) {
         count += atomic_load(&run->feeders[i].committed_count);
     }
     return count;
@@ -170,7 +175,7 @@ static void show_progress(const struct kill_run *run)
 static void count_gap(struct kill_run *run)
 {
     uint64_t longest_ns = 0;
-    for (unsigned i = 0; i < KILL_SOURCES; i++) {
+    for (unsigned i = 0; i < LEDGER_SOURCES; i++) {
         uint64_t gap_ns = atomic_exchange(&run->feeders[i].longest_gap_ns, 0);
         longest_ns = gap_ns > longest_ns ? gap_ns : longest_ns;
     }
@@ -189,7 +194,7 @@ static bool spend(struct kill_run *run, uint64_t pause_ms)
         if (!cluster_pause(run->cluster, PAUSE_MS)) {
             return fail(run, cluster_error(run->cluster));
         }
-        for (unsigned i = 0; i < KILL_SOURCES; i++) {
+        for (unsigned i = 0; i < LEDGER_SOURCES; i++) {
             uint64_t last_ns = atomic_load(&run->feeders[i].last_commit_ns);
             if (last_ns && feeder_now_ns() - last_ns > NO_COMMIT_MS * 1000000ull) {
                 return fail(run, "nothing is committed any more");
@@ -278,10 +283,10 @@ static bool run_round(struct kill_run *run)
 static bool settle(struct kill_run *run)
 {
     struct cluster_status status = {0};
-    for (unsigned i = 0; i < KILL_SOURCES; i++) {
+    for (unsigned i = 0; i < LEDGER_SOURCES; i++) {
         feeder_stop(&run->feeders[i]);
     }
-    for (unsigned i = 0; i < KILL_SOURCES; i++) {
+    for (unsigned i = 0; i < LEDGER_SOURCES; i++) {
         while (!atomic_load(&run->feeders[i].finished)) {
             if (!spend(run, PAUSE_MS)) {
                 return false;
@@ -306,13 +311,13 @@ static bool settle(struct kill_run *run)
     return true;
 }
 
-static void count_ledger(struct kill_run *run, const struct kill_ledger *ledger)
+static void count_ledger(struct kill_run *run, const struct ledger *ledger)
 {
     run->totals.doubled += ledger->doubled_count;
     run->totals.misordered += ledger->missing_count + ledger->foreign_count;
-    for (unsigned i = 0; i < KILL_SOURCES; i++) {
+    for (unsigned i = 0; i < LEDGER_SOURCES; i++) {
         uint64_t acknowledged = atomic_load(&run->feeders[i].committed_count);
-        uint64_t held = kill_ledger_count(ledger, i + 1);
+        uint64_t held = ledger_count(ledger, i + 1);
         run->totals.lost += acknowledged > held ? acknowledged - held : 0;
     }
 }
@@ -323,7 +328,7 @@ static bool check_watchers(struct kill_run *run)
     bool good = true;
     for (unsigned i = 0; i < NODES; i++) {
         count_ledger(run, &run->watched[i]);
-        good &= kill_ledger_is_good(&run->watched[i]) && run->watchers[i].misplaced_count == 0 &&
+        good &= ledger_is_good(&run->watched[i]) && run->watchers[i].misplaced_count == 0 &&
                 run->watchers[i].checksum == run->watchers[0].checksum &&
                 run->watchers[i].last_index == run->watchers[0].last_index;
     }
@@ -339,15 +344,14 @@ static bool check_tapes(struct kill_run *run)
     bool good = true;
     cluster_path(run->cluster, 1, "export", first_path, sizeof(first_path));
     for (uint64_t id = 1; good && id <= NODES; id++) {
-        struct kill_ledger ledger = {0};
+        struct ledger ledger = {0};
         struct log_file file = {0};
         cluster_path(run->cluster, id, "export", path, sizeof(path));
         if (!cluster_export(run->cluster, id, KILL_QUORUM)) {
             return fail(run, cluster_error(run->cluster));
         }
-        good = kill_ledger_read(&ledger, path) && kill_ledger_is_good(&ledger) &&
-               log_file_open(path, &file) == 0 && (id > 1 || log_file_open(path, &first) == 0) &&
-               log_file_equal(&first, &file);
+        good = ledger_read(&ledger, path) && ledger_is_good(&ledger) && log_file_open(path, &file) == 0 &&
+               (id > 1 || log_file_open(path, &first) == 0) && log_file_equal(&first, &file);
         count_ledger(run, &ledger);
         log_file_close(&file);
     }
@@ -360,7 +364,7 @@ static void end_clients(struct kill_run *run)
     for (unsigned i = 0; i < NODES; i++) {
         watcher_fini(&run->watchers[i]);
     }
-    for (unsigned i = 0; i < KILL_SOURCES; i++) {
+    for (unsigned i = 0; i < LEDGER_SOURCES; i++) {
         feeder_fini(&run->feeders[i]);
         run->totals.published += atomic_exchange(&run->feeders[i].published_count, 0);
     }
@@ -368,7 +372,7 @@ static void end_clients(struct kill_run *run)
 
 static void count_acknowledged(struct kill_run *run)
 {
-    for (unsigned i = 0; i < KILL_SOURCES; i++) {
+    for (unsigned i = 0; i < LEDGER_SOURCES; i++) {
         run->totals.acknowledged += atomic_exchange(&run->feeders[i].committed_count, 0);
         feeder_release(&run->feeders[i]);
     }
@@ -459,7 +463,7 @@ static bool parse_options(int argc, char **argv, struct kill_run *run)
             return false;
         }
     }
-    return optind == argc && run->seconds > 0 && run->round_seconds > 0 && run->rate >= KILL_SOURCES;
+    return optind == argc && run->seconds > 0 && run->round_seconds > 0 && run->rate >= LEDGER_SOURCES;
 }
 
 int main(int argc, char **argv)
