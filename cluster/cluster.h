@@ -84,7 +84,7 @@ bool cluster_check(struct cluster *cluster);
 bool cluster_pause(struct cluster *cluster, int pause_ms);
 
 /* Runs the tally program with `arguments` (NULL-terminated, without its name) to its end; output goes to the
- * file "command.log". Returns its exit status, -1 when it did not exit by itself. */
+ * file "command.log", anew. Returns its exit status, -1 when it did not exit by itself. */
 int cluster_run(struct cluster *cluster, char *const *arguments);
 
 /* ---- what the nodes say ---- */
