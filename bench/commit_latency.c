@@ -240,9 +240,9 @@ static void print_counters(struct cluster *cluster, const char *when)
     for (uint64_t node = 1; settings.counters && node <= NODE_COUNT; node++) {
         char path[512];
         char line[4096];
-        char admin[512];
-        cluster_path(cluster, node, "admin", admin, sizeof(admin));
-        char *const arguments[] = {"status", "--json", "-s", admin, NULL};
+        char configuration[512];
+        cluster_path(cluster, node, "conf", configuration, sizeof(configuration));
+        char *const arguments[] = {"status", "-c", configuration, "--json", NULL};
         cluster_run(cluster, arguments);
         snprintf(path, sizeof(path), "%s/command.log", cluster_directory(cluster));
         FILE *file = fopen(path, "r");
@@ -261,7 +261,7 @@ static struct cluster_options make_cluster_options(void)
 {
     uint64_t entry_count = settings.count + settings.warm_up;
     uint64_t entry_bytes = settings.payload_bytes + ENTRY_BYTES_MORE;
-    entry_bytes += BLOCK_BYTES_MORE / (settings.in_flight < 8 ? 1 : 8);
+    entry_bytes += BLOCK_BYTES_MORE / (settings.in_flight < 8 ? 1u : 8u);
     return (struct cluster_options){
         .program = settings.program,
         .parent = settings.directory,

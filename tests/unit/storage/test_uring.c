@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -204,6 +205,62 @@ static void a_second_writer_is_refused(void)
     error_text[0] = '\0';
 }
 
+struct reader_context {
+    struct tape_reader *reader;
+    struct device *device;
+    _Atomic bool stop;
+};
+
+static void *reader_thread(void *context)
+{
+    struct reader_context *own = context;
+    while (!own->stop) {
+        tape_reader_wait(own->reader, 1000000);
+        tape_reader_poll(own->reader, own->device, 4);
+    }
+    return NULL;
+}
+
+static void a_reader_thread_serves_while_the_owner_goes_on(void)
+{
+    void *memory;
+    uint64_t count;
+    pthread_t thread;
+    struct reader_context context = {.stop = false};
+    struct uring_device_options read_options = device_options();
+    struct tape_cursor cursor;
+    device_format(TAPE_SYNC_NONE);
+    struct device *device = device_open(-1, &memory);
+    struct tape *tape = tape_of(device, memory, &count);
+    read_options.read_only = true;
+    CHECK_EQUAL(uring_device_open(&arena, &read_options, &context.device, error_text), 0);
+    context.reader = tape_reader_of(tape);
+    append_until(tape, 1, 90);
+    CHECK_EQUAL(pthread_create(&thread, NULL, reader_thread, &context), 0);
+    tape_cursor_init(&cursor, 7);
+    uint64_t waits = 0;
+    for (uint64_t index = 1; index <= 90;) {
+        const uint8_t *record = NULL;
+        struct record_head head;
+        enum tape_read result = tape_read(tape, &cursor, index, 1, &record, &head);
+        if (result == TAPE_READ_RECORD) {
+            CHECK_EQUAL(record_check(record, RECORD_BYTES_MAX, &head), RECORD_GOOD);
+            CHECK_EQUAL(record[RECORD_HEAD_BYTES], index);
+            index++;
+            continue;
+        }
+        CHECK_EQUAL(result, TAPE_READ_WAIT);
+        waits++;
+        tape_poll(tape, 1);
+        sched_yield();
+    }
+    CHECK(waits > 0);
+    context.stop = true;
+    pthread_join(thread, NULL);
+    context.device->close(context.device);
+    device->close(device);
+}
+
 static void what_cannot_be_opened_says_why(void)
 {
     struct device *device = NULL;
@@ -266,6 +323,8 @@ static const struct test_case cases[] = {
     {"a tape on a file round-trips without sync", a_tape_on_a_file_round_trips_without_sync},
     {"another thread may own what this one opened", another_thread_may_own_what_this_one_opened},
     {"a sleeper is woken by the event", a_sleeper_is_woken_by_the_event},
+    {"a reader's thread serves a cursor while the owner goes on",
+     a_reader_thread_serves_while_the_owner_goes_on},
     {"a second writer is refused, a reader is not", a_second_writer_is_refused},
     {"what cannot be opened says why and what to do", what_cannot_be_opened_says_why},
     {"reading behind the end is an error, not a short read", reading_behind_the_end_is_an_error},
