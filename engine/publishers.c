@@ -235,7 +235,7 @@ static bool take_entries(struct engine *engine, struct engine_quorum *quorum, st
         apply_batch(quorum, &batch, receipt.first_index);
         engine->entry_count += batch.count;
     }
-    if (status != PUBLISH_OK) {
+    if (status != PUBLISH_OK && publisher->status == PUBLISH_OK) { /* the first of a turn: what follows comes of it */
         publisher->status = (uint8_t)status;
     }
     return true;
