@@ -74,6 +74,9 @@ static bool fail(const struct kill_run *run, const char *text)
 {
     fflush(stdout);
     fprintf(stderr, "kill: round %" PRIu64 ": %s\n", run->totals.round_count, text);
+    if (run->cluster) {
+        cluster_describe(run->cluster);
+    }
     return false;
 }
 
