@@ -182,6 +182,8 @@ struct dataplane_counters { /* one writer (its core), relaxed; readable from any
     uint64_t received_bytes;
     uint64_t sent_frames;
     uint64_t sent_bytes;
+    uint64_t
+        dropped_no_buffer; /* by devices, for want of a buffer or a place; the control thread's to write */
     uint64_t dropped_ring_full; /* towards a consensus core, from a device */
     uint64_t dropped_port_full; /* towards the wire or a shm channel */
     uint64_t dropped_no_way;    /* no address, no connection */

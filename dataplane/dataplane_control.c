@@ -11,10 +11,10 @@
 #include "check.h"
 #include "dataplane_core.h"
 
-#define ERROR_TEXT_BYTES 256
-#define CONNECT_EVERY_NS 100000000u
-#define CONNECT_WAIT_MS  100
-#define ACCEPTS_PER_TURN 8
+#define ERROR_TEXT_BYTES   256
+#define SLOW_TURN_EVERY_NS 100000000u
+#define CONNECT_WAIT_MS    100
+#define ACCEPTS_PER_TURN   8
 
 static struct way slot_way(const struct shm_slot *slot)
 {
@@ -149,13 +149,27 @@ static bool peer_connect(struct dataplane *dataplane, unsigned peer)
     return true;
 }
 
-static unsigned peers_connect(struct dataplane *dataplane)
+static void losses_collect(struct dataplane *dataplane)
+{
+    for (unsigned i = 0; i < dataplane->options.core_count; i++) {
+        const struct dataplane_core *core = &dataplane->cores[i];
+        uint64_t lost = 0;
+        for (unsigned port = 0; port < core->port_count; port++) {
+            lost += ethdev_port_lost(core->ports[port]);
+        }
+        __atomic_store_n(&dataplane->cores[i].counters.dropped_no_buffer, lost, __ATOMIC_RELAXED);
+    }
+}
+
+/* What is done ten times a second however often the control thread wakes. */
+static unsigned slow_turn(struct dataplane *dataplane)
 {
     uint64_t now_ns = lcore_now_ns();
-    if (now_ns - dataplane->connect_ns < CONNECT_EVERY_NS && dataplane->connect_ns != 0) {
+    if (now_ns - dataplane->slow_turn_ns < SLOW_TURN_EVERY_NS && dataplane->slow_turn_ns != 0) {
         return 0;
     }
-    dataplane->connect_ns = now_ns;
+    dataplane->slow_turn_ns = now_ns;
+    losses_collect(dataplane);
     unsigned work = 0;
     for (unsigned i = 0; i < dataplane->options.shm_peer_count; i++) {
         work += peer_connect(dataplane, i);
@@ -189,7 +203,7 @@ unsigned dataplane_control(struct dataplane *dataplane)
     for (unsigned i = 0; i < DATAPLANE_CHANNELS_MAX; i++) {
         work += slot_check(dataplane, &dataplane->slots[i]);
     }
-    return work + slots_accept(dataplane) + peers_connect(dataplane);
+    return work + slots_accept(dataplane) + slow_turn(dataplane);
 }
 
 int dataplane_control_fd(const struct dataplane *dataplane)

@@ -134,7 +134,7 @@ struct dataplane {
     int listen_fd;
     int control_event_fd;
     _Atomic uint32_t control_rung; /* the eventfd was written since dataplane_control has looked */
-    uint64_t connect_ns;           /* last attempt to reach peers */
+    uint64_t slow_turn_ns;         /* when peers were called and losses collected last */
 };
 
 static inline void counter_add(uint64_t *counter, uint64_t count)
@@ -155,6 +155,8 @@ unsigned ethdev_port_receive(struct dataplane_core *core, struct ethdev_port *po
 /* Queues `frame` (inside the descriptor's mbuf); takes the mbuf. */
 void ethdev_port_send(struct dataplane_core *core, struct frame_descriptor *descriptor, uint8_t *frame,
                       uint32_t frame_bytes);
+/* Packets the device has lost so far before we could see them. Control thread. */
+uint64_t ethdev_port_lost(const struct ethdev_port *port);
 void ethdev_port_flush(struct dataplane_core *core, struct ethdev_port *port);
 
 /* shm_slots.c: the core's side */

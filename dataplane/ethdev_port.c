@@ -113,6 +113,12 @@ void ethdev_port_stop(struct ethdev_port *port)
     rte_eth_dev_close(port->port_id);
 }
 
+uint64_t ethdev_port_lost(const struct ethdev_port *port)
+{
+    struct rte_eth_stats stats = {0};
+    return rte_eth_stats_get(port->port_id, &stats) == 0 ? stats.imissed + stats.rx_nombuf : 0;
+}
+
 /* ---- sending ---- */
 
 void ethdev_port_flush(struct dataplane_core *core, struct ethdev_port *port)

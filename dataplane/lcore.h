@@ -11,7 +11,8 @@
 
 #include "dataplane.h"
 
-#define LCORE_PARTS_MAX 4
+/* Every core of a node on one thread; a consensus core may bring two parts. */
+#define LCORE_PARTS_MAX (DATAPLANE_CORES_MAX + 2 * CONSENSUS_CORES_MAX)
 
 struct lcore_part {
     unsigned (*poll)(void *part, uint64_t now_ns); /* returns work done */

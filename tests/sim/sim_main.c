@@ -58,10 +58,10 @@ static enum sim_result run_seed(uint64_t seed, uint32_t trace_count)
 {
     present_seed = seed;
     sim_run(&sim, seed, trace_count);
+    if (trace_count > 0) {
+        sim_trace_print(&sim);
+    }
     if (sim.result != SIM_GOOD) {
-        if (trace_count > 0) {
-            sim_trace_print(&sim);
-        }
         printf("%s\nseed 0x%" PRIx64 " at %.3f ms; repeat with: %s --seed 0x%" PRIx64 "\n", sim.failure, seed,
                (double)sim.now_ns / 1e6, program, seed);
     }

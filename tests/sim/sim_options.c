@@ -67,6 +67,7 @@ static void draw_network(struct sim_options *options, struct prng *prng)
 {
     options->delay_min_ns = between(prng, 2, 200) * MICROSECOND;
     options->delay_spread_ns = one_in(prng, 3) ? 0 : between(prng, 1, 2000) * MICROSECOND;
+    options->keeps_order = !one_in(prng, 4);
     options->loss_ppm = draw_ppm(prng, 20000, 200000);
     options->duplicate_ppm = draw_ppm(prng, 20000, 200000);
     options->late_ppm = draw_ppm(prng, 5000, 50000);

@@ -209,6 +209,39 @@ static void an_idle_tape_attests_its_last_block_once(void)
     rig_fini(&rig);
 }
 
+static int busy_submit(struct device *device, uint64_t offset, const void *bytes, size_t byte_count,
+                       uint64_t tag)
+{
+    (void)device;
+    (void)offset;
+    (void)bytes;
+    (void)byte_count;
+    (void)tag;
+    return -EBUSY;
+}
+
+static void a_busy_device_is_asked_again(void)
+{
+    struct rig rig;
+    rig_format(&rig, true, TAPE_SYNC_FDATASYNC);
+    CHECK_EQUAL(rig_open(&rig, NULL, NULL), TAPE_OPEN);
+    struct device *device = fake_device_port(rig.fake);
+    int (*submit_write)(struct device *, uint64_t, const void *, size_t, uint64_t) = device->submit_write;
+    CHECK_EQUAL(rig_append(&rig, RIG_QUORUM, 1, 1, 10), 0);
+    device->submit_write = busy_submit;
+    CHECK_EQUAL(tape_submit(rig.tape, 1000), 1);
+    tape_poll(rig.tape, 1000);
+    CHECK_EQUAL(fake_device_pending(rig.fake), 0);
+    CHECK_EQUAL(tape_error(rig.tape), 0);
+    CHECK_EQUAL(tape_stall_ns(rig.tape, 1500), 500);
+    device->submit_write = submit_write;
+    tape_poll(rig.tape, 2000);
+    CHECK_EQUAL(fake_device_pending(rig.fake), 1);
+    rig_flush(&rig);
+    CHECK_EQUAL(tape_durable_position(rig.tape), tape_append_position(rig.tape));
+    rig_fini(&rig);
+}
+
 static void the_age_of_the_oldest_write_is_told(void)
 {
     struct rig rig;
@@ -240,6 +273,7 @@ static const struct test_case cases[] = {
      memory_full_of_unwritten_data_is_busy_until_a_completion},
     {"a record larger than a block is refused", a_record_larger_than_a_block_is_refused},
     {"an idle tape attests its last block once, after 20 ms", an_idle_tape_attests_its_last_block_once},
+    {"a busy device is asked again", a_busy_device_is_asked_again},
     {"the age of the oldest unfinished write is told", the_age_of_the_oldest_write_is_told},
 };
 

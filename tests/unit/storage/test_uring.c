@@ -4,9 +4,11 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "arena.h"
@@ -290,6 +292,40 @@ static void reading_behind_the_end_is_an_error(void)
     device->close(device);
 }
 
+/* The file size limit cuts a write that crosses it, just as a disk might. */
+static int short_write_error(enum tape_sync sync)
+{
+    struct rlimit limit;
+    struct rlimit low;
+    struct device *device = NULL;
+    struct device_completion completion;
+    struct uring_device_options options = device_options();
+    device_format(sync);
+    uint8_t *bytes = arena_take(&arena, 8192, 4096);
+    uring_device_open(&arena, &options, &device, error_text);
+    CHECK_STRING(error_text, "");
+    getrlimit(RLIMIT_FSIZE, &limit);
+    low = (struct rlimit){.rlim_cur = 12288, .rlim_max = limit.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &low);
+    int error = device->submit_write(device, 8192, bytes, 8192, 99);
+    while (!error && device->poll(device, &completion, 1) == 0) {
+        sched_yield();
+    }
+    setrlimit(RLIMIT_FSIZE, &limit);
+    device->close(device);
+    CHECK_EQUAL(error, 0);
+    CHECK_EQUAL(completion.tag, 99);
+    return completion.error;
+}
+
+static void a_short_write_is_an_error_in_every_mode(void)
+{
+    CHECK_EQUAL(short_write_error(TAPE_SYNC_FDATASYNC), -EIO);
+    CHECK_EQUAL(short_write_error(TAPE_SYNC_DSYNC), -EIO);
+    CHECK_EQUAL(short_write_error(TAPE_SYNC_NONE), -EIO);
+}
+
 static void a_probe_measures_and_chooses(void)
 {
     struct probe_options options = {.path = path, .worker_cpu = UINT_MAX};
@@ -328,6 +364,7 @@ static const struct test_case cases[] = {
     {"a second writer is refused, a reader is not", a_second_writer_is_refused},
     {"what cannot be opened says why and what to do", what_cannot_be_opened_says_why},
     {"reading behind the end is an error, not a short read", reading_behind_the_end_is_an_error},
+    {"a short write is an error in every mode, not a success", a_short_write_is_an_error_in_every_mode},
     {"a probe measures, chooses and removes its file", a_probe_measures_and_chooses},
     {"a probe prefers the shorter tail, and the median among equals", a_probe_prefers_the_shorter_tail},
 };
