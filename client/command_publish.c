@@ -18,6 +18,8 @@
 #define WAIT_NS           1000000ull
 #define SECOND_NS         1000000000ull
 #define RATE_MAX          1000000000ull
+/* After a signal what is on the way gets so much time to be committed. */
+#define STOP_NS (2 * SECOND_NS)
 
 static const char usage[] =
     "usage: tally publish --quorum NAME --endpoint ID=ADDRESS [--endpoint ...] [options]\n"
@@ -43,6 +45,7 @@ struct publish_run {
     uint64_t start_ns;
     uint64_t now_ns;
     uint64_t progress_due_ns;
+    uint64_t stop_ns;       /* when a signal asked to stop; 0: not yet */
     uint64_t message_count; /* taken from the source and packed */
     uint64_t too_large_count;
     uint64_t entry_count;
@@ -185,12 +188,25 @@ static void show_progress(struct publish_run *run)
     }
 }
 
+/* Something is left to do, and no signal cut it short. */
+static bool must_go_on(struct publish_run *run)
+{
+    if (command_is_stopped()) {
+        run->has_ended = true;
+        run->stop_ns = run->stop_ns ? run->stop_ns : run->now_ns;
+        if (run->now_ns - run->stop_ns > STOP_NS) {
+            return false;
+        }
+    }
+    return !run->has_ended || tally_in_flight(run->client) > 0 || !packer_is_empty(&run->packer);
+}
+
 static void publish_all(struct publish_run *run)
 {
     run->start_ns = command_now_ns();
-    while (!run->has_ended || tally_in_flight(run->client) > 0 || !packer_is_empty(&run->packer)) {
+    run->now_ns = run->start_ns;
+    while (must_go_on(run)) {
         run->now_ns = command_now_ns();
-        run->has_ended |= command_is_stopped();
         bool worked = publish_due(run);
         worked |= tally_poll(run->client) > 0;
         show_progress(run);
@@ -200,6 +216,7 @@ static void publish_all(struct publish_run *run)
             tally_wait(run->client, wait_ns < WAIT_NS ? wait_ns : WAIT_NS);
         }
     }
+    run->unknown_count += tally_in_flight(run->client);
 }
 
 static int report(const struct publish_run *run)

@@ -99,5 +99,15 @@ void publishing_go_back(struct tally_client *client, uint64_t sequence);
 /* Every entry from `from` on is refused, and `next` becomes `from`. */
 void publishing_refuse_from(struct tally_client *client, uint64_t from, enum tally_status status);
 void publishing_tell_leader(struct tally_client *client, uint64_t leader_id, uint64_t term);
+void publishing_tell_problem(struct tally_client *client, enum tally_status status, uint64_t node_id);
+/* `node` leads: what it lacks is sent to it. */
+void publishing_attach(struct tally_client *client, uint32_t node, const struct publish_reply *reply);
+/* The leader has entries of our source that were never sent: those not sent yet are refused. */
+void publishing_yield_numbers(struct tally_client *client, uint64_t wanted);
+/* `node` does not lead. */
+void publishing_follow_redirection(struct tally_client *client, uint32_t node,
+                                   const struct publish_reply *reply);
+/* `node` cannot serve us for the reason `status`. */
+void publishing_leave(struct tally_client *client, uint32_t node, enum tally_status status);
 
 #endif

@@ -52,14 +52,15 @@ enum tally_status {
 
 enum tally_event_kind {
     TALLY_RECEIPT = 1, /* entries up to source_sequence have an index; not yet committed */
-    TALLY_COMMITTED, /* entries up to source_sequence are committed: exactly one of COMMITTED/REFUSED/UNKNOWN
+    TALLY_COMMITTED, /* entries up to source_sequence are committed: exactly one of COMMITTED/REFUSED/GIVEN_UP
                         each */
-    TALLY_REFUSED,   /* entry source_sequence is refused for `status`, it is not in the log */
+    TALLY_REFUSED, /* entry source_sequence is refused for `status`, it is not in the log; those behind it are
+                      refused with it, one event each, and what is published next gets their numbers */
     TALLY_DELIVERED, /* a committed entry arrives at a subscription */
     TALLY_LEADER,    /* node_id leads (0: nobody known) */
     TALLY_PROBLEM,   /* status: something the caller may want to know (no leader, no space, ...) */
     TALLY_GIVEN_UP,  /* entry source_sequence is not decided after give_up_ns, status TALLY_UNKNOWN; nothing
-                        more is  told of it. It is still sent, as its number must not be missing, and holds its
+                        more is told of it. It is still sent, as its number must not be missing, and holds its
                         place. */
 };
 
@@ -90,14 +91,19 @@ struct tally_client *tally_open(const struct tally_options *options, tally_event
                                 char *error_text);
 void tally_close(struct tally_client *client);
 
-/* Moves everything forward: receives, retries, reports events. Never blocks. Returns the work done. */
+/* Moves everything forward: receives, retries, reports events. Returns the work done. Never blocks, but for
+ * taking up shared memory with a node whose process hangs: 100 ms, once a second at most. */
 unsigned tally_poll(struct tally_client *client);
 /* Blocks until there may be work, at most `timeout_ns`. */
 void tally_wait(struct tally_client *client, uint64_t timeout_ns);
 
 /* Publishes one entry: `message_count` message blocks (u16 big-endian length, message, repeated), copied
  * before return. TALLY_OK: *ret_source_sequence is its number; exactly one outcome event follows. A lost
- * answer, a lost leader or a lost connection is retried and never doubles it. */
+ * answer, a lost leader or a lost connection is retried and never doubles it. BUSY: in_flight_max entries are
+ * in flight, or a REFUSED event is being told.
+ *
+ * A source_id of the caller's goes on where the log says it stood. Until a leader has said so the number is
+ * 0; such entries get consecutive numbers in the order of publishing, and the first event names the first. */
 enum tally_status tally_publish(struct tally_client *client, const void *blocks, size_t blocks_bytes,
                                 unsigned message_count, uint64_t *ret_source_sequence);
 /* The same for one message without its block head. */

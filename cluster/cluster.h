@@ -116,7 +116,7 @@ bool cluster_wait_leader(struct cluster *cluster, const char *quorum, unsigned t
  * still. */
 bool cluster_wait_equal(struct cluster *cluster, const char *quorum, unsigned timeout_ms);
 
-/* `tally log export` of a node that is stopped, to "N.export". False: it says why. */
+/* `tally log export` of a node that is stopped, from whichever of its tapes has the quorum, to "N.export". */
 bool cluster_export(struct cluster *cluster, uint64_t node_id, const char *quorum);
 
 #endif

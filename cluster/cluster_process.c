@@ -224,11 +224,13 @@ bool cluster_export(struct cluster *cluster, uint64_t node_id, const char *quoru
     char name[96];
     ASSERT(!cluster_is_running(cluster, node_id));
     snprintf(name, sizeof(name), "%s", quorum);
-    cluster_path(cluster, node_id, "tape", tape, sizeof(tape));
     cluster_path(cluster, node_id, "export", out, sizeof(out));
     char *arguments[] = {"log", "export", tape, "--quorum", name, "--out", out, NULL};
-    if (cluster_run(cluster, arguments) == 0) {
-        return true;
+    for (unsigned log = 0; log < cluster->consensus_count; log++) {
+        cluster_path(cluster, node_id, log == 0 ? "tape" : "1.tape", tape, sizeof(tape));
+        if (cluster_run(cluster, arguments) == 0) {
+            return true;
+        }
     }
     cluster_fail(cluster, "the log of node %llu cannot be exported", (unsigned long long)node_id);
     add_command_log(cluster);

@@ -19,8 +19,10 @@
 
 #define PACED_SECONDS   5
 #define FAILING_SECONDS 3
-#define IN_FLIGHT_MAX   4096
-#define TIMEOUT_MS      60000
+/* Connecting and the first touch of all memory, half a second, stay out of the paced step. */
+#define WARM_UP_PART  2
+#define IN_FLIGHT_MAX 4096
+#define TIMEOUT_MS    60000
 /* The replay as a whole; it takes about 20 s. */
 #define REPLAY_TIMEOUT_MS 120000
 #define PROGRESS_MS       20
@@ -97,10 +99,13 @@ static bool start_clients(struct demo *demo)
     char error[256];
     uint64_t paced = (uint64_t)demo->rate * PACED_SECONDS;
     uint64_t failing = (uint64_t)demo->rate * FAILING_SECONDS;
-    uint64_t third = demo->message_count / 3;
+    uint64_t part = demo->message_count / 4;
+    uint64_t warm_up = (uint64_t)demo->rate / WARM_UP_PART;
     struct feeder_step steps[DEMO_STEPS] = {
-        [DEMO_PACED] = {.message_count = paced < third ? paced : third, .messages_per_second = demo->rate},
-        [DEMO_FAILING] = {.message_count = failing < third ? failing : third,
+        [DEMO_WARM_UP] = {.message_count = warm_up < part ? warm_up : part,
+                          .messages_per_second = demo->rate},
+        [DEMO_PACED] = {.message_count = paced < part ? paced : part, .messages_per_second = demo->rate},
+        [DEMO_FAILING] = {.message_count = failing < part ? failing : part,
                           .messages_per_second = demo->rate},
         [DEMO_FAST] = {.message_count = FEEDER_ENDLESS},
     };
@@ -133,7 +138,8 @@ static bool start_clients(struct demo *demo)
 
 static void kill_leader(struct demo *demo)
 {
-    if (atomic_load(&demo->feeder.published_count) < demo->feeder.steps[DEMO_PACED].message_count) {
+    if (atomic_load(&demo->feeder.published_count) <
+        demo->feeder.steps[DEMO_WARM_UP].message_count + demo->feeder.steps[DEMO_PACED].message_count) {
         return;
     }
     demo->killed = cluster_leader(demo->cluster, DEMO_QUORUM);

@@ -11,7 +11,7 @@
 #define DEMO_QUORUM "itch"
 
 /* The steps of the replay. */
-enum demo_step { DEMO_PACED, DEMO_FAILING, DEMO_FAST, DEMO_STEPS };
+enum demo_step { DEMO_WARM_UP, DEMO_PACED, DEMO_FAILING, DEMO_FAST, DEMO_STEPS };
 
 enum demo_phase {
     DEMO_BEFORE,     /* all is well */

@@ -189,23 +189,33 @@ static bool send_due(struct feeder *feeder, uint64_t now_ns)
     return publish(feeder);
 }
 
+static bool is_paced(const struct feeder *feeder)
+{
+    return feeder->step < feeder->step_count && feeder->steps[feeder->step].messages_per_second != 0;
+}
+
+/* Commits wake a wait early; a paced step still sends only once a tick. */
 static void *run(void *context)
 {
     struct feeder *feeder = context;
+    uint64_t send_ns = 0; /* not before this */
+    bool sent = true;
     begin_step(feeder, 0, feeder_now_ns());
     while (!atomic_load(&feeder->abandon)) {
         uint64_t now_ns = feeder_now_ns();
-        bool sent = send_due(feeder, now_ns);
+        if (now_ns >= send_ns) {
+            sent = send_due(feeder, now_ns);
+            send_ns = is_paced(feeder) ? now_ns + TICK_NS : 0;
+        }
         bool ended = feeder->step == feeder->step_count && feeder->pending.message_count == 0;
         unsigned work = tally_poll(feeder->client);
         if (ended && tally_in_flight(feeder->client) == 0) {
             break;
         }
-        bool paced = !ended && feeder->steps[feeder->step % FEEDER_STEPS_MAX].messages_per_second != 0;
         if (!work && (!sent || ended)) {
             tally_wait(feeder->client, WAIT_NS);
-        } else if (sent && paced) {
-            tally_wait(feeder->client, TICK_NS);
+        } else if (send_ns > now_ns) {
+            tally_wait(feeder->client, send_ns - now_ns);
         }
     }
     tally_close(feeder->client);

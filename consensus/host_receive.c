@@ -129,11 +129,17 @@ static enum host_verdict receive_room(struct host *host, uint32_t tail_bytes, ui
                                                entry_count + HOST_OVERHEAD_RECORDS, false));
 }
 
-/* An answer to an append writes only when it brings a higher term; it must not wait for a busy log. */
-static bool may_write(const struct host_quorum *quorum, const struct message *message)
+/* What writes nothing does not wait for a busy log: polls, and heartbeats and answers of our own term. */
+static bool may_write(const struct host_quorum *quorum, const struct message *message, bool has_entries)
 {
-    return message->kind != MESSAGE_APPEND_ENTRIES_REPLY ||
-           message->append_entries_reply.term > quorum->replicator.term;
+    uint64_t term = quorum->replicator.term;
+    if (message->kind == MESSAGE_APPEND_ENTRIES) {
+        return has_entries || message->append_entries.term > term;
+    }
+    if (message->kind == MESSAGE_APPEND_ENTRIES_REPLY) {
+        return message->append_entries_reply.term > term;
+    }
+    return message->kind != MESSAGE_PRE_ELECTION_POLL;
 }
 
 enum host_verdict host_receive(struct host *host, uint32_t slot, const struct message *message,
@@ -150,7 +156,7 @@ enum host_verdict host_receive(struct host *host, uint32_t slot, const struct me
         return HOST_BAD_RECORDS;
     }
     enum host_verdict verdict = sender_check(host, quorum, message);
-    if (verdict == HOST_TAKEN && may_write(quorum, message)) {
+    if (verdict == HOST_TAKEN && may_write(quorum, message, has_entries)) {
         verdict = receive_room(host, tail_bytes, has_entries ? summary.entry_count : 0);
     }
     if (verdict != HOST_TAKEN) {

@@ -43,22 +43,28 @@ static void write_hard_state(struct host *host, struct host_quorum *quorum)
 {
     const struct record_head head = {.type = RECORD_HARD_STATE,
                                      .quorum_number = quorum->number,
+#ifndef TALLY_MUTANT_VOTE_NOT_PERSISTED
                                      .index = quorum->replicator.voted_for,
+#endif
                                      .term = quorum->replicator.term};
     write_record(host, &head, NULL, 0);
 }
 
 static void write_truncate(struct host *host, struct host_quorum *quorum, uint64_t from)
 {
+#ifdef TALLY_MUTANT_TRUNCATION_ONE_SHORT
+    from++;
+#endif
     const struct record_head head = {.type = RECORD_TRUNCATE, .quorum_number = quorum->number, .index = from};
     write_record(host, &head, NULL, 0);
     host_mark_truncate(quorum, from);
 }
 
-static void write_bounds(struct host *host, struct host_quorum *quorum)
+/* `commit_index`: of entries that stand before this record in the log. */
+static void write_bounds(struct host *host, struct host_quorum *quorum, uint64_t commit_index)
 {
     uint8_t published[8];
-    quorum->bounds_index = quorum->replicator.commit_index;
+    quorum->bounds_index = commit_index;
     quorum->bounds_turn = host->turn;
     store_le64(published, quorum->bounds_index);
     const struct record_head head = {
@@ -166,8 +172,12 @@ static void write_bootstrap(struct host *host, struct host_quorum *quorum, const
 
 static void write_entries(struct host *host, struct host_quorum *quorum, const struct host_source *source)
 {
-    if (quorum->replicator.commit_index > quorum->bounds_index && quorum->bounds_turn != host->turn) {
-        write_bounds(host, quorum);
+    uint64_t commit_index = quorum->replicator.commit_index;
+    if (commit_index >= host->output.append_first_index) {
+        commit_index = host->output.append_first_index - 1; /* the step may have committed what it appends */
+    }
+    if (commit_index > quorum->bounds_index && quorum->bounds_turn != host->turn) {
+        write_bounds(host, quorum, commit_index);
     }
     switch ((enum append_source)host->output.append_source) {
     case APPEND_FROM_MESSAGE:
@@ -213,7 +223,7 @@ void host_write_bounds(struct host *host)
         struct host_quorum *quorum = &host->quorums[i];
         if (quorum->replicator.commit_index > quorum->bounds_index &&
             quorum->replicator.role != REPLICATOR_FAILED && host_room_reserve(host) == 0) {
-            write_bounds(host, quorum);
+            write_bounds(host, quorum, quorum->replicator.commit_index);
         }
     }
 }

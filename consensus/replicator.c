@@ -30,7 +30,11 @@ struct message *output_message(struct replicator *self, struct replicator_output
     ASSERT(out->send_count < SENDS_MAX);
     struct replicator_send *send = &out->sends[out->send_count++];
     memset(&send->message, 0, sizeof(send->message));
+#ifndef TALLY_MUTANT_TERM_SHOWN_BEFORE_DURABLE
     send->release_hard_state = self->hard_state_number;
+#else
+    send->release_hard_state = 0;
+#endif
     send->first_index = 1;
     send->last_index = 0;
     send->message.kind = (uint8_t)kind;
@@ -69,7 +73,9 @@ void hard_state_change(struct replicator *self, uint64_t term, uint64_t voted_fo
 {
     if (term != self->term) {
         /* Rule 7: what was proved was proved against the leader of the old term. */
+#ifndef TALLY_MUTANT_PROVED_OVER_TERMS
         self->proved_index = 0;
+#endif
         self->acknowledgement_owed = 0;
         self->leader_id = 0;
     }

@@ -7,7 +7,8 @@
 #include "check.h"
 #include "quorum.h"
 
-static inline uint64_t peer_value(const struct peer_progress *peer, enum voter_value value)
+static inline uint64_t peer_value(const struct replicator *self, const struct peer_progress *peer,
+                                  enum voter_value value)
 {
     switch (value) {
     case VALUE_GRANTED:
@@ -18,6 +19,8 @@ static inline uint64_t peer_value(const struct peer_progress *peer, enum voter_v
         return peer->match_index;
     case VALUE_HEARD:
         return peer->last_heard_ns;
+    case VALUE_HEARD_HEALTHY:
+        return peer->stall_ns <= self->options.disk_stall_limit_ns ? peer->last_heard_ns : 0;
     }
     return 0;
 }
@@ -30,7 +33,7 @@ static void values_collect(const struct replicator *self, const uint64_t *ids, u
         ret_values[i] = ids[i] == self->options.node_id ? own : 0;
         for (uint32_t j = 0; j < self->peer_count; j++) {
             if (self->peers[j].node_id == ids[i]) {
-                ret_values[i] = self->peers[j].lost ? 0 : peer_value(&self->peers[j], value);
+                ret_values[i] = self->peers[j].lost ? 0 : peer_value(self, &self->peers[j], value);
                 break;
             }
         }
@@ -54,7 +57,7 @@ static inline uint64_t stable_agreed(const struct replicator *self, uint32_t vot
     uint32_t count = 0;
     for (uint32_t i = 0; i < self->peer_count && count < voter_count; i++) {
         if (self->peers[i].voter) {
-            values[count++] = self->peers[i].lost ? 0 : peer_value(&self->peers[i], value);
+            values[count++] = self->peers[i].lost ? 0 : peer_value(self, &self->peers[i], value);
         }
     }
     if (count < voter_count) {
@@ -88,6 +91,9 @@ uint64_t voters_agreed(const struct replicator *self, enum voter_value value, ui
  * entry of this term after it. The entries of this leadership are those from its leader-start entry on. */
 void commit_advance(struct replicator *self)
 {
+#ifdef TALLY_MUTANT_COMMIT_PRIOR_TERM_BY_COUNTING
+    self->leader_start_index = 0;
+#endif
     uint64_t durable = agreed(self, VALUE_DURABLE, self->durable_index);
     if (durable > self->commit_index && durable >= self->leader_start_index) {
         self->commit_index = durable;

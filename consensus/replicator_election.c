@@ -102,6 +102,9 @@ static void poll_start(struct replicator *self, uint64_t now_ns, struct replicat
     output_event(out, EVENT_ELECTION_TIMEOUT, self->options.node_id, self->term, 0);
     timer_reset(self, now_ns);
     self->poll_current = 1;
+    /* Nobody leads, as far as we know (rule 22); the announced leader stays the only one of this term. */
+    self->leader_id = 0;
+    self->acknowledgement_owed = 0;
     answers_clear(self, now_ns);
     if (voters_agreed(self, VALUE_GRANTED, 1) >= 1) {
         election_start(self, now_ns, out); /* our own answer was all it needs */
@@ -187,6 +190,9 @@ void poll_receive(struct replicator *self, const struct message *message, uint64
 {
     const struct request_vote *request = &message->request_vote;
     int compared = log_compare(self, request->last_log_index, request->last_log_term);
+#ifdef TALLY_MUTANT_VOTE_FOR_SHORT_LOG
+    compared = compared < 0 ? 0 : compared;
+#endif
     bool would_vote = request->term >= self->term && compared >= 0 && !leader_was_heard(self, now_ns) &&
                       !is_phased_out(self, message->sender_id, compared) && !disk_is_stalled(self);
     answer(self, message, would_vote, out);
@@ -209,6 +215,9 @@ void vote_receive(struct replicator *self, const struct message *message, uint64
         term_adopt(self, request->term, now_ns, out);
     }
     int compared = log_compare(self, request->last_log_index, request->last_log_term);
+#ifdef TALLY_MUTANT_VOTE_FOR_SHORT_LOG
+    compared = compared < 0 ? 0 : compared;
+#endif
     bool granted = compared >= 0 && (self->voted_for == 0 || self->voted_for == request->candidate_id) &&
                    !is_phased_out(self, message->sender_id, compared);
     if (granted) {

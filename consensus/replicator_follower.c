@@ -24,6 +24,9 @@ static struct append_entries_reply *reply_append(struct replicator *self, struct
     reply->received_index = self->proved_index;
     reply->durable_index =
         self->durable_index < self->proved_index ? self->durable_index : self->proved_index;
+#ifdef TALLY_MUTANT_ACK_BEFORE_DURABLE
+    reply->durable_index = self->proved_index;
+#endif
     return reply;
 }
 
@@ -132,6 +135,9 @@ static bool prev_matches(struct replicator *self, const struct message *message,
         out->need_terms_index = append->prev_log_index; /* the leader sends again */
         return false;
     }
+#ifdef TALLY_MUTANT_PREV_TERM_NOT_COMPARED
+    term = append->prev_log_term;
+#endif
     if (term == append->prev_log_term) {
         return true;
     }
@@ -225,7 +231,7 @@ static bool append_is_current(struct replicator *self, const struct message *mes
     } else if (self->role == REPLICATOR_LEADER) {
         replicator_fail(self, REPLICATOR_FAILURE_TWO_LEADERS, out);
         return false;
-    } else if (self->leader_id != 0 && self->leader_id != append->leader_id) {
+    } else if (self->announced_term == self->term && self->announced_leader_id != append->leader_id) {
         return false; /* two leaders of one term: whoever is wrong, we follow the first */
     }
     leader_heard(self, message, now_ns, out);
@@ -236,6 +242,9 @@ static void commit_learn(struct replicator *self, const struct append_entries *a
 {
     /* Rule 29: what lies behind the proved part may be another leader's, and is not committed by this
      * message. */
+#ifdef TALLY_MUTANT_COMMIT_BEYOND_PROVED
+    proved = self->last_index;
+#endif
     uint64_t commit = append->commit_index < proved ? append->commit_index : proved;
     if (commit > self->commit_index) {
         self->commit_index = commit;

@@ -87,7 +87,7 @@ void leader_receive_reply(struct replicator *self, const struct message *message
 
 /* ---- replicator_commit.c ---- */
 
-enum voter_value { VALUE_GRANTED, VALUE_DURABLE, VALUE_RECEIVED, VALUE_HEARD };
+enum voter_value { VALUE_GRANTED, VALUE_DURABLE, VALUE_RECEIVED, VALUE_HEARD, VALUE_HEARD_HEALTHY };
 
 /* What a majority (of both sets, if joint) of the newest configuration agrees on; `own` is this node's value,
  * used where it is a voter. 0 without a configuration. */

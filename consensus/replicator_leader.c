@@ -65,6 +65,14 @@ bool leader_has_contact(const struct replicator *self, uint64_t window_ns, uint6
     return now_ns < contact_ns(self, now_ns) + window_ns;
 }
 
+/* Rule 36: our disk hangs, and a majority that can do without us has disks that do not. Leadership is not
+ * handed over (there is no transfer yet), it is laid down. */
+static bool leader_should_yield(const struct replicator *self, uint64_t now_ns)
+{
+    return self->disk_stall_ns > self->options.disk_stall_limit_ns &&
+           now_ns < voters_agreed(self, VALUE_HEARD_HEALTHY, 0) + self->options.election_timeout_ns;
+}
+
 /* ---- sending ---- */
 
 static bool window_is_full(const struct peer_progress *peer)
@@ -233,7 +241,7 @@ static void retransmit(struct replicator *self, struct peer_progress *peer, uint
 
 void leader_tick(struct replicator *self, uint64_t now_ns, struct replicator_output *out)
 {
-    if (!leader_has_contact(self, self->timeout_ns + 1, now_ns)) {
+    if (!leader_has_contact(self, self->timeout_ns + 1, now_ns) || leader_should_yield(self, now_ns)) {
         step_down(self, now_ns, out);
         return;
     }

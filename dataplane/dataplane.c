@@ -69,9 +69,14 @@ bool core_take_frame(struct dataplane_core *core, struct rte_mbuf *mbuf, const u
 static void ends_ring(struct dataplane_core *core)
 {
     for (unsigned end = 0; core->ends_rung != 0; end++, core->ends_rung >>= 1) {
-        struct lcore *lcore = core->dataplane->ends[end].lcore;
-        if ((core->ends_rung & 1u) != 0 && lcore != NULL) {
-            lcore_ring_doorbell(lcore);
+        struct dataplane *dataplane = core->dataplane;
+        if ((core->ends_rung & 1u) == 0) {
+            continue;
+        }
+        if (end == dataplane->options.consensus_count) {
+            control_thread_ring(dataplane);
+        } else if (dataplane->ends[end].lcore != NULL) {
+            lcore_ring_doorbell(dataplane->ends[end].lcore);
         }
     }
 }
@@ -130,8 +135,8 @@ unsigned dataplane_core_poll(struct dataplane *dataplane, unsigned core_index, u
 {
     struct dataplane_core *core = &dataplane->cores[core_index];
     unsigned share = budget < 4 ? 1 : budget / 4;
-    shm_slots_take_commands(core);
-    unsigned work = shm_slots_receive(core, SHM_CONTROL, share);
+    unsigned work = shm_slots_take_commands(core);
+    work += shm_slots_receive(core, SHM_CONTROL, share);
     for (unsigned i = 0; i < core->port_count; i++) {
         work += ethdev_port_receive(core, core->ports[i], share);
     }

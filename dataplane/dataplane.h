@@ -78,12 +78,12 @@ struct lcore_options {
 struct eal_options {
     const char *name; /* file prefix: one per process */
     unsigned memory_mib;
-    bool huge_pages;            /* false: --no-huge, works without root */
+    bool huge_pages;            /* anonymous ones, no hugetlbfs; false: --no-huge, works without root */
     const char *runtime_dir;    /* EAL's run-time directory, made when missing */
-    const char *const *devices; /* --vdev or -a strings */
+    const char *const *devices; /* PCI addresses (-a) or virtual devices (--vdev), each with its options */
     unsigned device_count;
-    const struct lcore_options
-        *lcores; /* EAL lcore i + 1 runs on lcores[i].cpu; lcore 0 is the calling thread */
+    /* EAL lcore i + 1 runs on lcores[i].cpu; lcore 0 is the calling thread, which keeps all its CPUs. */
+    const struct lcore_options *lcores;
     unsigned lcore_count;
 };
 
@@ -114,7 +114,10 @@ struct dataplane_options {
     unsigned core_count;      /* dataplane cores, 1 .. DATAPLANE_CORES_MAX */
     unsigned consensus_count; /* consensus cores, 1 .. CONSENSUS_CORES_MAX */
     unsigned mbuf_count; /* per pool: one receive pool a dataplane core, one send pool a consensus core and
-                            one for the control thread; at least DATAPLANE_MBUFS_MIN */
+                            one for the control thread; at least DATAPLANE_MBUFS_MIN. A buffer of 9,000-byte
+                            packets or of shm is 9.4 KiB, of 1,500-byte ones 2.4 KiB. Half of a pool fills the
+                            rings of all ends, so a ring between two cores has mbuf_count / (4 x
+                            (consensus_count + 1)) places, 64 to 2,048. */
     const struct ethdev_options *ethdevs;
     unsigned ethdev_count;
     const struct neighbour_options *neighbours;
@@ -141,8 +144,8 @@ void dataplane_fini(struct dataplane *dataplane);
 unsigned dataplane_core_poll(struct dataplane *dataplane, unsigned core, unsigned budget);
 
 /* The control thread's turn: accepts and connects shm channels, drops dead ones, unmaps what cores no longer
- * use. Call it when dataplane_control_fd (an epoll fd) is readable and at least every 100 ms. Blocks at most
- * 100 ms on a silent peer. Work done. */
+ * use. Call it, and then look at dataplane_control_end, when dataplane_control_fd (an epoll fd) is readable
+ * and at least every 100 ms. Blocks at most 100 ms on a silent peer. Work done. */
 unsigned dataplane_control(struct dataplane *dataplane);
 int dataplane_control_fd(const struct dataplane *dataplane);
 
@@ -179,8 +182,9 @@ struct dataplane_counters { /* one writer (its core), relaxed; readable from any
     uint64_t received_bytes;
     uint64_t sent_frames;
     uint64_t sent_bytes;
-    uint64_t dropped_no_buffer;
-    uint64_t dropped_ring_full; /* towards a consensus core */
+    uint64_t
+        dropped_no_buffer; /* by devices, for want of a buffer or a place; the control thread's to write */
+    uint64_t dropped_ring_full; /* towards a consensus core, from a device */
     uint64_t dropped_port_full; /* towards the wire or a shm channel */
     uint64_t dropped_no_way;    /* no address, no connection */
     uint64_t not_ours;          /* not IPv4/UDP to our address and port, fragments, bad checksums */

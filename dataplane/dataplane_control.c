@@ -5,14 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "dataplane_core.h"
 
-#define CONNECT_EVERY_NS 100000000u
-#define CONNECT_WAIT_MS  100
-#define ACCEPTS_PER_TURN 8
+#define ERROR_TEXT_BYTES   256
+#define SLOW_TURN_EVERY_NS 100000000u
+#define CONNECT_WAIT_MS    100
+#define ACCEPTS_PER_TURN   8
 
 static struct way slot_way(const struct shm_slot *slot)
 {
@@ -147,13 +149,27 @@ static bool peer_connect(struct dataplane *dataplane, unsigned peer)
     return true;
 }
 
-static unsigned peers_connect(struct dataplane *dataplane)
+static void losses_collect(struct dataplane *dataplane)
+{
+    for (unsigned i = 0; i < dataplane->options.core_count; i++) {
+        const struct dataplane_core *core = &dataplane->cores[i];
+        uint64_t lost = 0;
+        for (unsigned port = 0; port < core->port_count; port++) {
+            lost += ethdev_port_lost(core->ports[port]);
+        }
+        __atomic_store_n(&dataplane->cores[i].counters.dropped_no_buffer, lost, __ATOMIC_RELAXED);
+    }
+}
+
+/* What is done ten times a second however often the control thread wakes. */
+static unsigned slow_turn(struct dataplane *dataplane)
 {
     uint64_t now_ns = lcore_now_ns();
-    if (now_ns - dataplane->connect_ns < CONNECT_EVERY_NS && dataplane->connect_ns != 0) {
+    if (now_ns - dataplane->slow_turn_ns < SLOW_TURN_EVERY_NS && dataplane->slow_turn_ns != 0) {
         return 0;
     }
-    dataplane->connect_ns = now_ns;
+    dataplane->slow_turn_ns = now_ns;
+    losses_collect(dataplane);
     unsigned work = 0;
     for (unsigned i = 0; i < dataplane->options.shm_peer_count; i++) {
         work += peer_connect(dataplane, i);
@@ -161,18 +177,60 @@ static unsigned peers_connect(struct dataplane *dataplane)
     return work;
 }
 
+void control_thread_ring(struct dataplane *dataplane)
+{
+    /* seq_cst: the frame is in its ring before; partner of bell_clear. */
+    if (atomic_exchange(&dataplane->control_rung, 1) == 0) {
+        uint64_t one = 1;
+        ssize_t ignored = write(dataplane->control_event_fd, &one, sizeof(one));
+        (void)ignored;
+    }
+}
+
+/* What is pushed from now on rings again; what came before is found when the caller looks at its end. */
+static void bell_clear(struct dataplane *dataplane)
+{
+    uint64_t count;
+    ssize_t ignored = read(dataplane->control_event_fd, &count, sizeof(count));
+    (void)ignored;
+    atomic_exchange(&dataplane->control_rung, 0);
+}
+
 unsigned dataplane_control(struct dataplane *dataplane)
 {
+    bell_clear(dataplane);
     unsigned work = 0;
     for (unsigned i = 0; i < DATAPLANE_CHANNELS_MAX; i++) {
         work += slot_check(dataplane, &dataplane->slots[i]);
     }
-    return work + slots_accept(dataplane) + peers_connect(dataplane);
+    return work + slots_accept(dataplane) + slow_turn(dataplane);
 }
 
 int dataplane_control_fd(const struct dataplane *dataplane)
 {
     return dataplane->epoll_fd;
+}
+
+static int fd_watch(struct dataplane *dataplane, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    return epoll_ctl(dataplane->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+}
+
+static int listen_start(struct dataplane *dataplane, char *error_text)
+{
+    const char *path = dataplane->options.shm_path;
+    if (path == NULL) {
+        return 0;
+    }
+    dataplane->listen_fd = shm_listen(path);
+    if (dataplane->listen_fd < 0) {
+        snprintf(error_text, ERROR_TEXT_BYTES, "socket %s: %s", path,
+                 dataplane->listen_fd == -EADDRINUSE ? "another process listens there"
+                                                     : strerror(-dataplane->listen_fd));
+        return dataplane->listen_fd;
+    }
+    return fd_watch(dataplane, dataplane->listen_fd);
 }
 
 int shm_slots_start(struct dataplane *dataplane, char *error_text)
@@ -183,24 +241,14 @@ int shm_slots_start(struct dataplane *dataplane, char *error_text)
     }
     dataplane->listen_fd = -1;
     dataplane->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (dataplane->epoll_fd < 0) {
+    dataplane->control_event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (dataplane->epoll_fd < 0 || dataplane->control_event_fd < 0 ||
+        fd_watch(dataplane, dataplane->control_event_fd) != 0) {
         int error = -errno;
-        snprintf(error_text, 256, "epoll: %s", strerror(-error));
+        snprintf(error_text, ERROR_TEXT_BYTES, "descriptors of the control thread: %s", strerror(-error));
         return error;
     }
-    const char *path = dataplane->options.shm_path;
-    if (path == NULL) {
-        return 0;
-    }
-    dataplane->listen_fd = shm_listen(path);
-    if (dataplane->listen_fd < 0) {
-        snprintf(error_text, 256, "socket %s: %s", path,
-                 dataplane->listen_fd == -EADDRINUSE ? "another process listens there"
-                                                     : strerror(-dataplane->listen_fd));
-        return dataplane->listen_fd;
-    }
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = dataplane->listen_fd};
-    return epoll_ctl(dataplane->epoll_fd, EPOLL_CTL_ADD, dataplane->listen_fd, &event) == 0 ? 0 : -errno;
+    return listen_start(dataplane, error_text);
 }
 
 void shm_slots_stop(struct dataplane *dataplane)
@@ -215,5 +263,6 @@ void shm_slots_stop(struct dataplane *dataplane)
         close(dataplane->listen_fd);
         unlink(dataplane->options.shm_path);
     }
+    close(dataplane->control_event_fd);
     close(dataplane->epoll_fd);
 }

@@ -132,7 +132,9 @@ struct dataplane {
     struct shm_slot slots[DATAPLANE_CHANNELS_MAX];
     int epoll_fd;
     int listen_fd;
-    uint64_t connect_ns; /* last attempt to reach peers */
+    int control_event_fd;
+    _Atomic uint32_t control_rung; /* the eventfd was written since dataplane_control has looked */
+    uint64_t slow_turn_ns;         /* when peers were called and losses collected last */
 };
 
 static inline void counter_add(uint64_t *counter, uint64_t count)
@@ -153,10 +155,13 @@ unsigned ethdev_port_receive(struct dataplane_core *core, struct ethdev_port *po
 /* Queues `frame` (inside the descriptor's mbuf); takes the mbuf. */
 void ethdev_port_send(struct dataplane_core *core, struct frame_descriptor *descriptor, uint8_t *frame,
                       uint32_t frame_bytes);
+/* Packets the device has lost so far before we could see them. Control thread. */
+uint64_t ethdev_port_lost(const struct ethdev_port *port);
 void ethdev_port_flush(struct dataplane_core *core, struct ethdev_port *port);
 
 /* shm_slots.c: the core's side */
-void shm_slots_take_commands(struct dataplane_core *core);
+/* A new connection is work: the core must not fall asleep before it has told it so. */
+unsigned shm_slots_take_commands(struct dataplane_core *core);
 unsigned shm_slots_receive(struct dataplane_core *core, enum shm_lane lane, unsigned budget);
 void shm_slots_send(struct dataplane_core *core, struct frame_descriptor *descriptor, const uint8_t *frame,
                     uint32_t frame_bytes);
@@ -165,6 +170,9 @@ void shm_slots_set_sleeping(void *core, bool sleeping);
 /* dataplane_control.c: the control thread's side */
 int shm_slots_start(struct dataplane *dataplane, char *error_text);
 void shm_slots_stop(struct dataplane *dataplane);
+
+/* Frames wait at the control thread's end: dataplane_control_fd becomes readable. */
+void control_thread_ring(struct dataplane *dataplane);
 
 /* way.c */
 struct way way_find(struct dataplane *dataplane, uint64_t node_id);

@@ -107,9 +107,9 @@ static int arguments_build(struct eal_arguments *arguments, const struct eal_opt
     lcores_add(arguments, options);
     argument_add(arguments, "-m", "");
     argument_add(arguments, memory, "");
-    if (!options->huge_pages) {
-        argument_add(arguments, "--no-huge", "");
-    }
+    /* In memory: huge pages without a mounted hugetlbfs, and none left behind in files by a killed process.
+     */
+    argument_add(arguments, options->huge_pages ? "--in-memory" : "--no-huge", "");
     devices_add(arguments, options);
     return arguments->full ? -E2BIG : 0;
 }

@@ -113,6 +113,12 @@ void ethdev_port_stop(struct ethdev_port *port)
     rte_eth_dev_close(port->port_id);
 }
 
+uint64_t ethdev_port_lost(const struct ethdev_port *port)
+{
+    struct rte_eth_stats stats = {0};
+    return rte_eth_stats_get(port->port_id, &stats) == 0 ? stats.imissed + stats.rx_nombuf : 0;
+}
+
 /* ---- sending ---- */
 
 void ethdev_port_flush(struct dataplane_core *core, struct ethdev_port *port)
@@ -121,13 +127,12 @@ void ethdev_port_flush(struct dataplane_core *core, struct ethdev_port *port)
         return;
     }
     uint64_t bytes = 0;
-    uint16_t sent = rte_eth_tx_prepare(port->port_id, 0, port->tx, port->tx_count);
-    for (uint16_t i = 0; i < sent; i++) {
+    for (uint16_t i = 0; i < port->tx_count; i++) {
         bytes += port->tx[i]->pkt_len;
     }
-    uint16_t accepted = rte_eth_tx_burst(port->port_id, 0, port->tx, sent);
+    uint16_t accepted = rte_eth_tx_burst(port->port_id, 0, port->tx, port->tx_count);
     for (uint16_t i = accepted; i < port->tx_count; i++) {
-        bytes -= i < sent ? port->tx[i]->pkt_len : 0;
+        bytes -= port->tx[i]->pkt_len;
         frame_buffer_give(port->tx[i]);
     }
     counter_add(&core->counters.sent_frames, accepted);

@@ -118,7 +118,9 @@ static void lcore_say_sleeping(struct lcore *lcore, bool sleeping)
     if (sleeping) {
         atomic_store(&lcore->sleeping, 1);
         rte_smp_mb();
-    } else if (atomic_exchange(&lcore->sleeping, 0) == 0) {
+    } else {
+        atomic_store(&lcore->sleeping, 0);
+        /* Always: whoever clears the flag may write much later, for a sleep that has long ended. */
         uint64_t count;
         ssize_t ignored = read(lcore->doorbell_fd, &count, sizeof(count));
         (void)ignored;

@@ -11,7 +11,8 @@
 
 #include "dataplane.h"
 
-#define LCORE_PARTS_MAX 4
+/* Every core of a node on one thread; a consensus core may bring two parts. */
+#define LCORE_PARTS_MAX (DATAPLANE_CORES_MAX + 2 * CONSENSUS_CORES_MAX)
 
 struct lcore_part {
     unsigned (*poll)(void *part, uint64_t now_ns); /* returns work done */
@@ -31,8 +32,8 @@ struct lcore_counters { /* relaxed; one writer */
 
 struct lcore;
 
-/* Makes the thread's state; its doorbell is an eventfd that other threads ring only while it sleeps. */
-/* NULL: no descriptors left. */
+/* Makes the thread's state; its doorbell is an eventfd that other threads ring only while it sleeps. NULL: no
+ * descriptors left. */
 struct lcore *lcore_create(struct arena *arena, enum poll_profile profile);
 void lcore_destroy(struct lcore *lcore); /* closes; the memory is the arena's */
 void lcore_add_part(struct lcore *lcore, struct lcore_part part);
@@ -42,7 +43,7 @@ void lcore_add_part(struct lcore *lcore, struct lcore_part part);
 int lcore_watch_fd(struct lcore *lcore, int fd);
 void lcore_unwatch_fd(struct lcore *lcore, int fd);
 /* At most LCORE_PARTS_MAX of them. Called just before sleeping and after waking, so that partners in other
- * processes know to wake us. */
+ * processes know to wake us. Nobody wakes a loop for a device: it sleeps by time there. */
 void lcore_on_sleep(struct lcore *lcore, void (*set_sleeping)(void *context, bool sleeping), void *context);
 
 #define LCORE_YIELDS       200
@@ -55,7 +56,8 @@ void lcore_run(struct lcore *lcore, const _Atomic bool *stop);
 /* Wakes it if it sleeps; any thread. */
 void lcore_ring_doorbell(struct lcore *lcore);
 
-/* Ties ends and dataplane cores to the lcores that poll them, so that a push rings the right doorbell. */
+/* Ties ends and dataplane cores to the lcores that poll them, so that a push rings the right doorbell. Before
+ * they run and before the first dataplane_control. */
 void dataplane_set_core_lcore(struct dataplane *dataplane, unsigned core, struct lcore *lcore);
 void dataplane_set_consensus_lcore(struct dataplane *dataplane, unsigned consensus_core, struct lcore *lcore);
 

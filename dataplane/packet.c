@@ -44,12 +44,16 @@ uint16_t packet_checksum(const uint8_t *head, uint32_t byte_count)
 static enum packet_kind arp_parse(const uint8_t *bytes, uint32_t byte_count, const struct packet_end *own,
                                   struct packet_view *view)
 {
-    if (byte_count < ARP_BYTES || memcmp(bytes, arp_ethernet_ipv4, 6) != 0 ||
-        read_ipv4(bytes + 24) != own->ipv4) {
+    if (byte_count < ARP_BYTES || memcmp(bytes, arp_ethernet_ipv4, 6) != 0) {
         return PACKET_NOT_OURS;
     }
     memcpy(view->source.mac, bytes + 8, 6);
     view->source.ipv4 = read_ipv4(bytes + 14);
+    uint32_t target = read_ipv4(bytes + 24);
+    if (target != own->ipv4) {
+        /* An announcement (RFC 5227 3) names its sender twice. */
+        return target == view->source.ipv4 ? PACKET_ARP_REPLY : PACKET_NOT_OURS;
+    }
     switch (load_be16(bytes + 6)) {
     case ARP_OP_REQUEST:
         return PACKET_ARP_REQUEST;

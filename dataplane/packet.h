@@ -13,7 +13,7 @@
 enum packet_kind {
     PACKET_FRAME,       /* UDP to us */
     PACKET_ARP_REQUEST, /* somebody asks for our address */
-    PACKET_ARP_REPLY,   /* somebody tells us his */
+    PACKET_ARP_REPLY,   /* somebody tells us, or everybody, his */
     PACKET_NOT_OURS /* anything else: other protocols and addresses, fragments, bad lengths or checksums */
 };
 

@@ -34,8 +34,9 @@ static void slot_let_go(struct dataplane_core *core, struct shm_slot *slot)
     atomic_store_explicit(&slot->released, 1, memory_order_release);
 }
 
-void shm_slots_take_commands(struct dataplane_core *core)
+unsigned shm_slots_take_commands(struct dataplane_core *core)
 {
+    unsigned work = 0;
     struct slot_command command;
     while (spsc_pop(&core->commands, &command)) {
         struct shm_slot *slot = &core->dataplane->slots[command.slot];
@@ -44,7 +45,9 @@ void shm_slots_take_commands(struct dataplane_core *core)
         } else {
             slot_let_go(core, slot);
         }
+        work++;
     }
+    return work;
 }
 
 static struct frame_channel slot_channel(const struct dataplane_core *core, const struct shm_slot *slot)

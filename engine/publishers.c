@@ -164,6 +164,13 @@ static enum publish_status gather(struct engine *engine, struct stream_state *ta
         /* The batch is not applied yet: an entry behind `count` fresh ones is as fresh as the first of them. */
         enum stream_verdict verdict = stream_admit(tail, source_id, entries->source_sequence - batch->count, blocks,
                                                    blocks_bytes, message_count);
+#ifdef TALLY_MUTANT_DOUBLED_RETRY
+        struct stream_source known;
+        if (verdict == STREAM_DUPLICATE && stream_find_source(tail, source_id, &known)) {
+            entries->source_sequence = known.sequence + 1 + batch->count;
+            verdict = STREAM_FRESH;
+        }
+#endif
         if (verdict == STREAM_FRESH) {
             uint8_t *head = batch->heads[batch->count];
             stream_data_head_encode(
@@ -228,7 +235,7 @@ static bool take_entries(struct engine *engine, struct engine_quorum *quorum, st
         apply_batch(quorum, &batch, receipt.first_index);
         engine->entry_count += batch.count;
     }
-    if (status != PUBLISH_OK) {
+    if (status != PUBLISH_OK && publisher->status == PUBLISH_OK) { /* the first of a turn: what follows comes of it */
         publisher->status = (uint8_t)status;
     }
     return true;
@@ -302,6 +309,9 @@ static struct publish_reply reply_of(struct engine *engine, const struct publish
     struct stream_source source;
     if (stream_find_source(quorum->committed, publisher->source_id, &source)) {
         reply.committed_source_sequence = source.sequence;
+#ifdef TALLY_MUTANT_DROPPED_OUTCOME
+        reply.committed_source_sequence -= source.index == replicator->last_index;
+#endif
         reply.committed_index = source.index;
         reply.replicated_source_sequence = source.sequence;
         reply.next_stream_sequence = stream_next_sequence(quorum->committed);

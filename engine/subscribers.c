@@ -176,6 +176,9 @@ static uint32_t fill(struct engine *engine, struct subscriber *subscriber, uint6
 {
     uint32_t used = 0;
     uint64_t index = subscriber->next_index;
+#ifdef TALLY_MUTANT_DELIVERY_BEFORE_COMMIT
+    commit_index = UINT64_MAX;
+#endif
     while (index <= commit_index) {
         const uint8_t *record = NULL;
         struct record_head head;

@@ -90,7 +90,7 @@ static void set_defaults(struct config *config)
     config->retransmit_timeout_ns = 20 * MS;
     config->disk_stall_limit_ns = 2000 * MS;
     config->memory_bytes = 256ull << 20;
-    config->mbuf_count = 2048;
+    config->mbuf_count = 4096;
 }
 
 static char *trim(char *text)

@@ -194,6 +194,11 @@ static bool create_lcores(struct node *node, char *error_text)
     for (unsigned t = 0; t < config->thread_count; t++) {
         const struct config_thread *thread = &config->threads[t];
         struct lcore *lcore = lcore_create(&node->arena, (enum poll_profile)thread->profile);
+        if (!lcore) {
+            snprintf(error_text, NODE_ERROR_BYTES, "thread %llu: no descriptors left; raise the limit (ulimit -n)",
+                     (unsigned long long)thread->number);
+            return false;
+        }
         node->lcores[node->lcore_count++] = lcore;
         for (unsigned pass = 0; pass < 3; pass++) {
             for (unsigned p = 0; p < thread->part_count; p++) {

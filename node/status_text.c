@@ -192,13 +192,15 @@ static void put_dataplane(struct node *node, bool json, struct text *text)
     for (unsigned core = 0; core < node->config.dataplane_count; core++) {
         const struct dataplane_counters *c = dataplane_counters_of(node->dataplane, core);
         const char *format =
-            json ? "%s{\"core\":%u,\"received\":%llu,\"sent\":%llu,\"no_buffer\":%llu,\"ring_full\":%llu,"
-                   "\"port_full\":%llu,\"no_way\":%llu,\"not_ours\":%llu,\"arp\":%llu"
-                 : "%sdataplane %u: received %llu, sent %llu, dropped: no buffer %llu, ring full %llu, port full %llu, "
-                   "no way %llu, not ours %llu; arp %llu";
+            json ? "%s{\"core\":%u,\"received\":%llu,\"sent\":%llu,\"ring_full\":%llu,\"port_full\":%llu,"
+                   "\"no_way\":%llu,\"too_large\":%llu,\"not_ours\":%llu,\"arp_requests\":%llu,\"arp_replies\":%llu,"
+                   "\"waited_for_buffer\":%llu,\"waited_for_ring\":%llu"
+                 : "%sdataplane %u: received %llu, sent %llu; dropped: ring full %llu, port full %llu, no way %llu, too "
+                   "large %llu, not ours %llu; arp requests %llu, replies %llu; turns waiting for a buffer %llu, for a "
+                   "ring %llu";
         put(text, format, json && core ? "," : "", core, U(c->received_frames), U(c->sent_frames),
-            U(c->dropped_no_buffer), U(c->dropped_ring_full), U(c->dropped_port_full), U(c->dropped_no_way),
-            U(c->not_ours), U(c->arp_requests));
+            U(c->dropped_ring_full), U(c->dropped_port_full), U(c->dropped_no_way), U(c->dropped_too_large),
+            U(c->not_ours), U(c->arp_requests), U(c->arp_replies), U(c->stalled_no_buffer), U(c->stalled_ring_full));
         put_verdicts(text, c, json);
         put(text, json ? "}" : "\n");
     }

@@ -131,8 +131,9 @@ void shm_set_sleeping(struct shm_channel *channel, bool sleeping)
         atomic_store(flag, 1);
         /* Partner of other_side_wake. */
         rte_smp_mb();
-    } else if (atomic_exchange(flag, 0) == 0) {
-        /* Somebody woke us; if its write is still to come, one wait ends early. */
+    } else {
+        atomic_store(flag, 0);
+        /* Always: whoever clears the flag may write much later, for a sleep that has long ended. */
         uint64_t count;
         ssize_t ignored = read(channel->own_event_fd, &count, sizeof(count));
         (void)ignored;

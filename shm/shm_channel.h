@@ -27,8 +27,8 @@
 /* Places of a ring; one of them always stays empty. */
 #define SHM_CONTROL_COUNT 512
 #define SHM_BULK_COUNT    512 /* twice WINDOW_MESSAGES_MAX: a full window and nearly all of it once more */
-#define SHM_CONTROL_FRAME_BYTES                                                                              \
-    (SHM_CONTROL_BYTES - 4) /* largest control frame: a place without its length */
+/* Largest control frame: a place without its length. A longer one goes by the bulk lane. */
+#define SHM_CONTROL_FRAME_BYTES (SHM_CONTROL_BYTES - 4)
 
 enum shm_lane { SHM_CONTROL = 0, SHM_BULK = 1 };
 
@@ -82,31 +82,31 @@ enum shm_verdict shm_accept(int listen_fd, uint64_t cluster_id, struct shm_chann
 void shm_refuse(int listen_fd);
 
 /* Connects to a listener; blocks at most `timeout_ms`. 0 or -errno (-ECONNREFUSED, -ENOENT: nobody listens;
- * -EPROTO: refused). */
+ * -EBUSY: the listener has no room; -EPROTO: refused; -ETIMEDOUT). */
 int shm_connect(const char *path, const struct shm_hello *hello, int timeout_ms,
                 struct shm_channel *ret_channel);
 
 /* Unmaps and closes everything. */
 void shm_close(struct shm_channel *channel);
 
-/* The other side has gone (its socket is closed). No system call blocks. */
+/* The other side has gone (its socket is closed), or has damaged a ring. Does not block. */
 bool shm_is_closed(const struct shm_channel *channel);
 
 /* ---- frames; the thread that owns the side ---- */
 
 /* A place for a frame of at most `*ret_capacity` bytes to the other side; NULL: the ring is full. Nothing is
- * visible until shm_send_commit. */
+ * visible until shm_send_commit; begun again, it is the same place. */
 uint8_t *shm_send_begin(struct shm_channel *channel, enum shm_lane lane, uint32_t *ret_capacity);
 /* The frame of `frame_bytes` in the place is on its way; wakes the other side if it sleeps. */
 void shm_send_commit(struct shm_channel *channel, enum shm_lane lane, uint32_t frame_bytes);
 
 /* The next frame, in place and still writable by the other process: copy before judging it. Its length is
- * clamped to the place. NULL: none. shm_receive_end gives the place back. */
+ * clamped to the place. NULL: none. shm_receive_end gives the place back; until then it is the next frame. */
 const uint8_t *shm_receive_begin(struct shm_channel *channel, enum shm_lane lane, uint32_t *ret_frame_bytes);
 void shm_receive_end(struct shm_channel *channel, enum shm_lane lane);
 
-/* Sleeping: say so, look once more for frames, then wait on own_event_fd; say awake and drain the eventfd
- * after. */
+/* Sleeping: say so, look once more for frames, then wait on own_event_fd; say awake after, which drains it
+ * too. */
 void shm_set_sleeping(struct shm_channel *channel, bool sleeping);
 
 #endif

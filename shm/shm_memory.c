@@ -21,19 +21,12 @@ _Static_assert((SHM_CONTROL_COUNT & (SHM_CONTROL_COUNT - 1)) == 0, "rte_ring cou
 
 #define SHM_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-static uint32_t lane_place_bytes(unsigned lane)
-{
-    return lane == SHM_CONTROL ? SHM_CONTROL_BYTES : SHM_BULK_BYTES;
-}
-
-static uint32_t lane_place_count(unsigned lane)
-{
-    return lane == SHM_CONTROL ? SHM_CONTROL_COUNT : SHM_BULK_COUNT;
-}
+static const uint32_t place_bytes[2] = {[SHM_CONTROL] = SHM_CONTROL_BYTES, [SHM_BULK] = SHM_BULK_BYTES};
+static const uint32_t place_count[2] = {[SHM_CONTROL] = SHM_CONTROL_COUNT, [SHM_BULK] = SHM_BULK_COUNT};
 
 static size_t lane_ring_bytes(unsigned lane)
 {
-    ssize_t bytes = rte_ring_get_memsize_elem(lane_place_bytes(lane), lane_place_count(lane));
+    ssize_t bytes = rte_ring_get_memsize_elem(place_bytes[lane], place_count[lane]);
     return ((size_t)bytes + 4095) & ~(size_t)4095;
 }
 
@@ -68,7 +61,7 @@ static int memory_fill(uint8_t *memory)
     for (uint32_t side = 0; side < 2; side++) {
         for (unsigned lane = 0; lane < 2; lane++) {
             struct rte_ring *ring = (struct rte_ring *)(void *)(memory + ring_offset(side, lane));
-            int error = rte_ring_init(ring, lane == SHM_CONTROL ? "control" : "bulk", lane_place_count(lane),
+            int error = rte_ring_init(ring, lane == SHM_CONTROL ? "control" : "bulk", place_count[lane],
                                       RING_F_SP_ENQ | RING_F_SC_DEQ);
             if (error != 0) {
                 return error;
@@ -125,8 +118,8 @@ static struct shm_lane_ring lane_ring(uint8_t *memory, uint32_t side, unsigned l
     return (struct shm_lane_ring){
         .ring = (struct rte_ring *)(void *)ring,
         .places = ring + sizeof(struct rte_ring),
-        .place_bytes = lane_place_bytes(lane),
-        .place_count = lane_place_count(lane),
+        .place_bytes = place_bytes[lane],
+        .place_count = place_count[lane],
     };
 }
 

@@ -13,7 +13,7 @@
 
 #define APPEND_BYTES  4096
 #define WARM_COUNT    8
-#define FILE_BYTES    ((WARM_COUNT + PROBE_APPEND_COUNT) * APPEND_BYTES)
+#define FILE_BYTES    ((WARM_COUNT + PROBE_APPEND_COUNT) * (uint64_t)APPEND_BYTES)
 #define YIELD_COUNT   200
 #define SLEEP_NS      50000
 #define GIVE_UP_NS    2000000000u /* one append that takes this long ends the probe of its method */

@@ -15,19 +15,10 @@
 
 #include "arena.h"
 #include "device.h"
-#include "record.h"
+#include "tape_report.h"
 
 struct tape;
 struct tape_reader;
-
-enum tape_sync { TAPE_SYNC_FDATASYNC = 1, TAPE_SYNC_DSYNC = 2, TAPE_SYNC_NONE = 3 };
-
-struct tape_identity {
-    uint64_t cluster_id;
-    uint64_t node_id;
-    uint64_t incarnation; /* drawn at format; not 0 */
-    char log_name[32];    /* NUL-terminated */
-};
 
 struct tape_format_options {
     struct tape_identity identity;
@@ -48,57 +39,6 @@ struct tape_options {
     void *memory;
     size_t memory_bytes;
 };
-
-enum tape_verdict {
-    TAPE_OPEN,
-    TAPE_NOT_A_TAPE, /* no superblock copy is good */
-    TAPE_OTHER_VERSION,
-    TAPE_OTHER_CLUSTER,
-    TAPE_OTHER_NODE,
-    TAPE_OTHER_INCARNATION,
-    TAPE_OTHER_LOG,
-    TAPE_TOO_SMALL, /* the file is shorter than the superblock says */
-    TAPE_DAMAGED,   /* a bad block at or below a durable mark: never cut silently */
-    TAPE_READ_ERROR,
-};
-
-/* What opening found; printed by the node and by `tally log verify`. */
-struct tape_report {
-    struct tape_identity identity; /* as stored */
-    uint64_t size_bytes;
-    uint32_t chunk_bytes;
-    enum tape_sync sync;
-    uint64_t open_count;
-    bool rebooted;        /* the boot id stored at the last open is another one */
-    uint64_t chunk_count; /* in use */
-    uint64_t block_count;
-    uint64_t record_count;
-    uint64_t end_position;  /* of the last good record */
-    uint64_t torn_bytes;    /* cut from the tail */
-    uint64_t damage_offset; /* on TAPE_DAMAGED: device offset of the first bad block */
-    int error;              /* on TAPE_READ_ERROR: -errno */
-};
-
-/* Called for every record in tape order while opening or scanning; `payload` is valid during the call only.
- */
-typedef void tape_visit(void *context, const struct record_head *head, const uint8_t *payload,
-                        uint64_t position);
-
-/* One block, for `log dump`. */
-struct tape_block_view {
-    uint64_t device_offset;
-    uint64_t position; /* of its first byte */
-    uint64_t block_sequence;
-    uint64_t durable_block; /* all up to this one were durable when it was written */
-    uint64_t chunk_sequence;
-    uint32_t open_count;
-    uint32_t length; /* used bytes */
-    uint32_t record_count;
-    uint8_t kind; /* enum block_kind of tape_layout.h */
-};
-
-/* Called for every good block in tape order, before its records. */
-typedef void tape_visit_block(void *context, const struct tape_block_view *block);
 
 /* Writes the whole device: zeros, then the two superblocks. Afterwards the tape is empty. 0 or -errno. */
 int tape_format(struct device *device, const struct tape_format_options *options);
@@ -145,8 +85,7 @@ uint8_t *tape_reserve(struct tape *tape, size_t payload_bytes, bool use_reserve,
 /* The record built at the pointer of the last tape_reserve belongs to the tape now. Returns its position. */
 uint64_t tape_append(struct tape *tape);
 
-/* Once a turn: starts the write of all that was appended when no write is in flight. Returns 1 when it did.
- */
+/* Once a turn: starts the write of all that was appended, when none is in flight. Returns 1 when it did. */
 unsigned tape_submit(struct tape *tape, uint64_t now_ns);
 
 /* Reaps completions of writes and of reads from disk; writes the attest block of an idle tape. Work done. */
@@ -154,11 +93,15 @@ unsigned tape_poll(struct tape *tape, uint64_t now_ns);
 
 uint64_t tape_append_position(const struct tape *tape);
 uint64_t tape_durable_position(const struct tape *tape); /* volatile mode: written */
-uint64_t tape_stall_ns(const struct tape *tape,
-                       uint64_t now_ns); /* age of the oldest unfinished write, or 0 */
-int tape_error(const struct tape *tape); /* 0, or the -errno that stopped it for good */
-uint64_t
-tape_deadline_ns(const struct tape *tape); /* when tape_poll wants to be called even if nothing happens */
+/* Age of the oldest unfinished write, or 0. */
+uint64_t tape_stall_ns(const struct tape *tape, uint64_t now_ns);
+
+/* 0, or the -errno that stopped it for good. */
+int tape_error(const struct tape *tape);
+
+/* When tape_poll wants to be called even if nothing happens. */
+uint64_t tape_deadline_ns(const struct tape *tape);
+
 uint64_t tape_free_bytes(const struct tape *tape);
 
 /* ---- reading: cursors ---- */
@@ -186,10 +129,10 @@ enum tape_read {
 
 void tape_cursor_init(struct tape_cursor *cursor, uint64_t quorum_number);
 
-/* The record of entry (index, term); term 0: the one that is valid now at that index. Reading index + 1 after
- * index goes on where it stands, anything else seeks. `*ret_record` (a whole record, head first, padded) is
- * valid until the next call of any function of this tape that may recycle memory: tape_reserve, tape_poll,
- * tape_read. */
+/* The record of entry (index, term), of the one that is valid now at that index, or (not always found) of a
+ * copy that was replaced since; term 0: only of the valid one. Reading index + 1 after index goes on where it
+ * stands, anything else seeks. `*ret_record` (a whole record, head first, padded) is valid until the next
+ * call of any function of this tape that may recycle memory: tape_reserve, tape_poll, tape_read. */
 enum tape_read tape_read(struct tape *tape, struct tape_cursor *cursor, uint64_t index, uint64_t term,
                          const uint8_t **ret_record, struct record_head *ret_head);
 
@@ -209,7 +152,5 @@ void tape_reader_wait(struct tape_reader *reader, uint64_t timeout_ns);
 
 /* Writes out everything that is left, waits for it, and gives the device back to its owner. */
 int tape_close(struct tape *tape);
-
-const char *tape_verdict_name(enum tape_verdict verdict);
 
 #endif

@@ -18,7 +18,7 @@ static uint32_t chunk_records_end(const struct tape *tape)
 static uint64_t chunk_yield_bytes(const struct tape *tape, uint64_t record_bytes)
 {
     uint64_t lost =
-        CHUNK_HEAD_SPACE_BYTES + BLOCK_HEAD_BYTES + 2u * tape->superblock.block_bytes + record_bytes;
+        CHUNK_HEAD_SPACE_BYTES + BLOCK_HEAD_BYTES + 2 * (uint64_t)tape->superblock.block_bytes + record_bytes;
     return tape->superblock.chunk_bytes > lost ? tape->superblock.chunk_bytes - lost : 0;
 }
 
@@ -112,6 +112,7 @@ void tape_block_end(struct tape *tape)
         tape_block_finish(tape, BLOCK_RECORDS, tape->block_length, span);
     }
     tape->block_length = 0;
+    tape->reserved_bytes = 0; /* what was reserved and not appended is forgotten */
 }
 
 /* Opens a block where the last one ended; its length in memory is always true, for cursors read it while it
@@ -184,7 +185,7 @@ static int reserve_check(const struct tape *tape, size_t need, bool use_reserve)
     if (need > tape_record_bytes_max(tape)) {
         return -EMSGSIZE;
     }
-    uint64_t cost = need + BLOCK_HEAD_BYTES + 2u * tape->superblock.block_bytes;
+    uint64_t cost = need + BLOCK_HEAD_BYTES + 2 * (uint64_t)tape->superblock.block_bytes;
     if (!use_reserve && tape_free_bytes(tape) < reserve_bytes(tape) + cost) {
         return -ENOSPC;
     }

@@ -5,7 +5,7 @@
 
 #define LINKS_PER_BYTES_SHIFT 14 /* one link of 16 bytes per 16 KiB of tape */
 /* With the whole tape as one span there is a link per quorum: so many are always enough. */
-#define LINK_COUNT_MIN (2 * TAPE_INDEX_QUORUMS_MAX)
+#define LINK_COUNT_MIN (2 * (uint64_t)TAPE_INDEX_QUORUMS_MAX)
 
 void tape_index_init(struct tape_index *index, struct arena *arena, uint64_t tape_bytes)
 {

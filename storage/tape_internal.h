@@ -40,14 +40,16 @@ struct batch {
 };
 
 struct tape {
-    struct device *device;
+    struct tape_reader reader;
     struct superblock superblock;
+    struct device *device;
     uint64_t chunk_count_max;
     uint64_t chunk_mask; /* chunk_bytes - 1 */
+    struct memory_chunk *memory;
     unsigned chunk_shift;
     uint32_t write_bytes_max;
     uint32_t memory_chunk_count;
-    struct memory_chunk *memory;
+    int error; /* the -errno that stopped it */
 
     /* the place where the next block begins or, with block_length > 0, where the open one began */
     uint64_t chunk_sequence;   /* 0: no chunk yet */
@@ -55,10 +57,10 @@ struct tape {
     uint32_t block_offset;
     uint32_t block_length; /* 0: no block is open */
     uint32_t block_record_count;
+    uint32_t previous_crc;   /* of the last block closed */
     uint32_t reserved_bytes; /* of the last tape_reserve, padded; 0: none outstanding */
-    uint64_t block_sequence; /* of the last block closed */
-    uint32_t previous_crc;   /* its checksum */
     uint8_t last_block_kind;
+    uint64_t block_sequence; /* of the last block closed */
 
     uint64_t append_position;  /* end of the newest record */
     uint64_t durable_position; /* end of the newest durable record */
@@ -67,10 +69,8 @@ struct tape {
     uint64_t durable_end_position; /* start of the first block that is not durable */
     uint64_t quiet_since_ns; /* when the newest record was submitted; 0: attested, or nothing to attest */
     struct batch batch;
-    int error;
 
     struct tape_index index;
-    struct tape_reader reader;
     uint32_t *chunk_ends; /* per chunk: where its blocks end, once the next one has begun */
 };
 

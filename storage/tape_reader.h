@@ -39,17 +39,19 @@ struct reader_slot {
 };
 
 struct tape_reader {
+    struct spsc requests;
+    struct spsc answers;
+    /* written by the tape's thread */
+    _Alignas(64) _Atomic uint32_t request_count; /* futex word */
+    _Atomic uint32_t sleeping;                   /* the reader's thread waits for it; written by that */
     uint32_t slot_count;
+    uint64_t use_count;
+    /* the reader's thread's */
+    _Alignas(64) uint32_t served_count;
     uint32_t chunk_bytes;
     uint32_t block_bytes;
     uint64_t incarnation;
-    uint64_t use_count;
     struct reader_slot *slots;
-    struct spsc requests;
-    struct spsc answers;
-    _Alignas(64) _Atomic uint32_t request_count; /* futex word, written by the tape's thread */
-    _Atomic uint32_t sleeping;                   /* the reader's thread waits for it */
-    _Alignas(64) uint32_t served_count;          /* the reader's thread's own */
 };
 
 void reader_init(struct tape_reader *reader, struct arena *arena, uint32_t slot_count, uint32_t chunk_bytes,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tape_superblock.h"
 
+#include <errno.h>
+
 #include "check.h"
 
 static const uint64_t copy_offsets[2] = {0, SUPERBLOCK_COPY_OFFSET};
@@ -32,6 +34,10 @@ enum tape_verdict superblock_read(struct device *device, struct superblock *ret_
     }
     if (tape_device_bytes(newest.size_bytes) > device->size_bytes) {
         return TAPE_TOO_SMALL;
+    }
+    if (newest.block_bytes < device->block_bytes) {
+        *ret_error = -EINVAL; /* copied to a device with larger blocks: it cannot be written in its own */
+        return TAPE_READ_ERROR;
     }
     *ret_superblock = newest;
     return TAPE_OPEN;

@@ -69,6 +69,9 @@ static uint8_t *chunk_load(struct walk *walk, uint64_t sequence)
 static bool block_continues(const struct walk *walk, const struct block_head *head)
 {
     const struct block_head *last = &walk->at.last;
+#ifdef TALLY_MUTANT_TAPE_CHAIN_UNCHECKED
+    return head->block_sequence == last->block_sequence + 1;
+#endif
     return head->block_sequence == last->block_sequence + 1 && head->previous_crc == last->crc &&
            head->open_count >= last->open_count && head->open_count <= walk->options->superblock->open_count;
 }
@@ -89,7 +92,12 @@ static bool records_are_good(const uint8_t *block, const struct block_head *head
     uint32_t offset = BLOCK_HEAD_BYTES;
     for (uint32_t i = 0; i < head->record_count; i++) {
         struct record_head record;
-        if (record_check(block + offset, head->length - offset, &record) != RECORD_GOOD) {
+        enum record_verdict verdict = record_check(block + offset, head->length - offset, &record);
+#ifdef TALLY_MUTANT_TORN_TAIL_ACCEPTED
+        record = record_head_load(block + offset);
+        verdict = RECORD_GOOD;
+#endif
+        if (verdict != RECORD_GOOD) {
             return false;
         }
         offset += (uint32_t)record_padded_bytes(record.length);
@@ -224,7 +232,11 @@ static bool chunk_has_evidence(const struct walk *walk, const uint8_t *chunk, ui
         struct block_head head;
         uint32_t span = block_bytes;
         if (block_check(chunk, chunk_bytes_of(walk), offset, chunk_sequence, incarnation, &head)) {
-            if (head.durable_block >= sequence) {
+            bool proves = head.durable_block >= sequence;
+#ifdef TALLY_MUTANT_TAPE_CUTS_DAMAGE
+            proves = false;
+#endif
+            if (proves) {
                 return true;
             }
             span = block_span_bytes(&head, block_bytes);
@@ -239,11 +251,11 @@ static bool is_zero(const uint8_t *bytes, size_t byte_count)
     return byte_count == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, byte_count - 1) == 0);
 }
 
-/* Bytes from `offset` to the last one in the chunk that is not zero. */
+/* Bytes from `offset` to the last word in the chunk that is not zero. */
 static uint64_t bytes_behind(const uint8_t *chunk, uint32_t chunk_bytes, uint32_t offset)
 {
-    while (chunk_bytes > offset && chunk[chunk_bytes - 1] == 0) {
-        chunk_bytes--;
+    while (chunk_bytes > offset && load_le64(chunk + chunk_bytes - 8) == 0) {
+        chunk_bytes -= 8;
     }
     return chunk_bytes - offset;
 }

@@ -146,7 +146,11 @@ static unsigned completions_reap(struct tape *tape)
     if (batch->error && !tape->error) {
         tape->error = batch->error;
     }
-    if (batch->completed_count == batch->range_count && !tape->error) {
+    uint32_t awaited = batch->range_count;
+#ifdef TALLY_MUTANT_TAPE_DURABLE_EARLY
+    awaited = 1;
+#endif
+    if (batch->completed_count == awaited && !tape->error) {
         batch_finish(tape);
     }
     return count;
@@ -157,8 +161,9 @@ static unsigned completions_reap(struct tape *tape)
 /* Whether the last block on the tape holds records and everything is durable. */
 static bool attest_is_due(const struct tape *tape)
 {
-    return tape->quiet_since_ns != 0 && tape->block_length == 0 && tape->last_block_kind == BLOCK_RECORDS &&
-           tape->batch.range_count == 0 && tape->durable_block == tape->block_sequence && !tape->error &&
+    return tape->quiet_since_ns != 0 && tape->block_record_count == 0 && tape->reserved_bytes == 0 &&
+           tape->last_block_kind == BLOCK_RECORDS && tape->batch.range_count == 0 &&
+           tape->durable_block == tape->block_sequence && !tape->error &&
            tape->superblock.sync != TAPE_SYNC_NONE;
 }
 

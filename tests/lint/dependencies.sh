@@ -7,16 +7,17 @@ set -euo pipefail
 . "$(dirname "$0")/tap.bash"
 root=${1:?root of the project}
 
-every='base proto shm consensus storage dataplane feed engine client node'
+every='base proto shm consensus storage dataplane feed engine client cluster node'
 
 # What a folder may include beside itself. A unit test stands on the side of the folder it tests.
 allowed_folders() {
     case $1 in
     base) echo '' ;;
     proto | shm | consensus | storage | feed) echo 'base' ;;
-    dataplane) echo 'base proto shm' ;;
+    dataplane) echo 'base shm' ;;
     engine) echo 'base proto consensus storage feed' ;;
     client) echo 'base proto shm feed' ;;
+    cluster) echo 'base feed client' ;;
     node | bench | tests) echo "$every bench tests" ;;
     tests/unit/*) echo "$(allowed_folders "${1#tests/unit/}") ${1#tests/unit/} tests" ;;
     *) echo "$every" ;;

@@ -6,7 +6,8 @@
 
 #include "fake_node.h"
 
-#define SCENARIO_NODES    8 /* ids 1..7 */
+#define SCENARIO_START_NS 10000000000ull /* what every clock shows at first */
+#define SCENARIO_NODES    8              /* ids 1..7 */
 #define SCENARIO_WORDS    32
 #define SCENARIO_MESSAGES 4096
 
@@ -40,6 +41,14 @@ void scenario_fini(struct scenario *scenario);
 
 /* Carries out one line; what it has to say goes to the output, complaints too. */
 void scenario_run_line(struct scenario *scenario, const char *line);
+
+/* ---- scenario_nodes.c ---- */
+
+/* `node ID ...`, and a new disk under an old name. */
+void scenario_start_node(struct scenario *scenario, char **words, uint32_t count);
+void scenario_wipe_node(struct scenario_node *node);
+/* "1,2,3"; at most VOTERS_MAX ids. Returns how many. */
+uint32_t scenario_parse_ids(const char *text, uint64_t *ret_ids);
 
 /* ---- scenario_print.c ---- */
 

@@ -124,14 +124,16 @@ void sim_fini(struct sim *sim)
 
 /* ---- events ---- */
 
-/* Bootstrap's caller tries until the node is there. */
+/* Whoever bootstraps looks again whether it is done: a crash may have taken it back. */
 static void tell(struct sim *sim, uint32_t node, uint32_t quorum)
 {
+    if (stored_has(&sim->nodes[node].disk.durable, sim->truths[quorum].number, 1, 0)) {
+        return;
+    }
     if (sim->nodes[node].is_running && !sim->nodes[node].is_stopping) {
         sim_node_bootstrap(&sim->nodes[node], quorum);
-    } else {
-        sim_plan(sim, sim->now_ns + 20 * MILLISECOND, SIM_TELL, node, quorum);
     }
+    sim_plan(sim, sim->now_ns + 50 * MILLISECOND, SIM_TELL, node, quorum);
 }
 
 /* A node that is asked to stop may not have ended yet. */

@@ -80,6 +80,7 @@ struct sim {
     struct sim_node nodes[SIM_NODES_MAX];
     struct sim_client clients[SIM_CLIENTS_MAX];
     uint32_t client_count;
+    uint64_t last_arrival_ns[SIM_ENDPOINTS_MAX][SIM_ENDPOINTS_MAX]; /* from, to */
     struct sim_fault faults[SIM_FAULTS_MAX];
     uint64_t fault_serial;
     struct truth truths[SIM_QUORUMS_MAX];

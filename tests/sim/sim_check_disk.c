@@ -8,7 +8,7 @@ void check_scan(struct sim *sim, uint32_t node, enum tape_verdict verdict, bool 
     if (verdict != TAPE_OPEN) {
         sim_fail(sim, SIM_SAFETY, "recovery: the tape of node %u is %s", node + 1, tape_verdict_name(verdict));
     } else if (is_contradicted) {
-        sim_fail(sim, SIM_SAFETY, "recovery: the records of node %u contradict each other", node + 1);
+        sim_fail(sim, SIM_SAFETY, "recovery: the records of node %u are damaged or contradict each other", node + 1);
     } else if (found->record_count < disk->durable.record_count) {
         sim_fail(sim, SIM_SAFETY, "recovery: node %u has %lu records, %lu were durable", node + 1,
                  found->record_count, disk->durable.record_count);

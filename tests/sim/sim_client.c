@@ -12,7 +12,7 @@
 /* The longest sleep of a client that nothing wakes. */
 #define POLL_NS (20 * MILLISECOND)
 /* With less room on any tape the publishers stop: a run is about the log, not about its end. */
-#define TAPE_ROOM_BYTES (1400u << 10)
+#define TAPE_ROOM_BYTES (5u << 19)
 
 static uint64_t client_now_ns(void *context)
 {

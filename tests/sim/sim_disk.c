@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "crc32c.h"
 #include "sim.h"
 #include "sim_check.h"
 #include "tape_layout.h"
@@ -156,9 +157,10 @@ struct scan {
 static void scan_record(void *context, const struct record_head *head, const uint8_t *payload, uint64_t position)
 {
     struct scan *scan = context;
-    (void)payload;
+    uint32_t crc = crc32c(0, (const uint8_t *)head + sizeof(head->crc), sizeof(*head) - sizeof(head->crc));
     (void)position;
-    if (!stored_apply(&scan->stored, head)) {
+    if (head->length < RECORD_HEAD_BYTES || crc32c(crc, payload, head->length - RECORD_HEAD_BYTES) != head->crc ||
+        !stored_apply(&scan->stored, head)) {
         scan->is_contradicted = true;
     }
 }

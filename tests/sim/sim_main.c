@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim --seed S | --seeds N [--from S] | --seconds N | --minutes N, [--trace [LINES]] [--name PROGRAM]
- * Exit status: 0 good, 1 safety, 2 liveness, 3 not deterministic, 64 usage. */
+/* sim --seed S | --seeds N [--from S] | --seconds N | --minutes N, [--trace [LINES]] [--until-caught]
+ * Exit status: 0 good, 1 safety, 2 liveness, 3 not deterministic, 64 usage. With --until-caught, for programs with a
+ * deliberate defect: 0 when a seed found it, 1 when none did. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,12 +21,14 @@ struct arguments {
     uint64_t seed_count; /* 0: by time */
     double seconds;
     uint32_t trace_count;
-    bool is_quiet;
+    bool until_caught;
 };
 
 static struct sim sim;
 static const char *program;
 static uint64_t present_seed;
+static uint64_t seed_count;
+static bool is_until_caught;
 
 static double now_seconds(void)
 {
@@ -38,8 +41,9 @@ static double now_seconds(void)
 static void on_signal(int signal_number)
 {
     char text[256];
-    int length = snprintf(text, sizeof(text), "safety: seed 0x%" PRIx64 ": signal %d in a node; repeat with: %s --seed 0x%" PRIx64 " --trace\n",
-                          present_seed, signal_number, program, present_seed);
+    int length = snprintf(text, sizeof(text),
+                          "safety: signal %d in a node (seed %" PRIu64 " of this run); repeat with: %s --seed 0x%" PRIx64 "\n",
+                          signal_number, seed_count, program, present_seed);
     if (sim.trace.kept_count > 0) {
         sim_trace_print(&sim);
         fflush(stdout);
@@ -47,17 +51,17 @@ static void on_signal(int signal_number)
     if (write(STDOUT_FILENO, text, (size_t)length) != length) {
         _exit(SIM_DETERMINISM);
     }
-    _exit(SIM_SAFETY);
+    _exit(is_until_caught ? SIM_GOOD : SIM_SAFETY);
 }
 
 static enum sim_result run_seed(uint64_t seed, uint32_t trace_count)
 {
     present_seed = seed;
     sim_run(&sim, seed, trace_count);
+    if (trace_count > 0) {
+        sim_trace_print(&sim);
+    }
     if (sim.result != SIM_GOOD) {
-        if (trace_count > 0) {
-            sim_trace_print(&sim);
-        }
         printf("%s\nseed 0x%" PRIx64 " at %.3f ms; repeat with: %s --seed 0x%" PRIx64 "\n", sim.failure, seed,
                (double)sim.now_ns / 1e6, program, seed);
     }
@@ -99,6 +103,7 @@ static enum sim_result run_seeds(const struct arguments *arguments)
                                                         : now_seconds() - start < arguments->seconds)) {
         struct prng prng = {.state = arguments->first_seed + count};
         uint64_t seed = arguments->has_seed ? arguments->first_seed : prng_next(&prng);
+        seed_count = count + 1;
         result = run_seed(seed, arguments->trace_count);
         add(&total, &virtual_ns);
         uint64_t hash = sim.trace.hash;
@@ -130,6 +135,10 @@ static bool parse(int count, char **texts, struct arguments *arguments)
     for (int i = 1; i < count; i++) {
         const char *value = i + 1 < count ? texts[i + 1] : NULL;
         bool has_value = value && value[0] != '-';
+        if (strcmp(texts[i], "--until-caught") == 0) {
+            arguments->until_caught = true;
+            continue;
+        }
         if (strcmp(texts[i], "--trace") == 0) {
             arguments->trace_count = has_value ? (uint32_t)strtoul(value, NULL, 0) : 200;
             i += has_value;
@@ -170,5 +179,7 @@ int main(int count, char **texts)
     signal(SIGBUS, on_signal);
     signal(SIGFPE, on_signal);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    return (int)run_seeds(&arguments);
+    is_until_caught = arguments.until_caught;
+    enum sim_result result = run_seeds(&arguments);
+    return arguments.until_caught ? result == SIM_GOOD : (int)result;
 }

@@ -27,17 +27,20 @@ bool sim_network_is_cut(const struct sim *sim, uint32_t from, uint32_t to)
     return false;
 }
 
-static uint64_t draw_delay_ns(struct sim *sim, bool is_connected)
+static uint64_t draw_arrival_ns(struct sim *sim, const struct sim_route *route, bool is_connected)
 {
     const struct sim_options *options = &sim->options;
-    if (is_connected) {
-        return options->delay_min_ns;
+    uint64_t *last_ns = &sim->last_arrival_ns[route->from][route->to];
+    uint64_t arrival_ns =
+        sim->now_ns + options->delay_min_ns + prng_below(&sim->network_prng, options->delay_spread_ns + 1);
+    if (!is_connected && !sim->is_healed && sim_chance(&sim->network_prng, options->late_ppm)) {
+        return arrival_ns + prng_below(&sim->network_prng, options->late_ns);
     }
-    uint64_t delay_ns = options->delay_min_ns + prng_below(&sim->network_prng, options->delay_spread_ns + 1);
-    if (!sim->is_healed && sim_chance(&sim->network_prng, options->late_ppm)) {
-        delay_ns += prng_below(&sim->network_prng, options->late_ns);
+    if ((is_connected || options->keeps_order) && arrival_ns < *last_ns) {
+        arrival_ns = *last_ns;
     }
-    return delay_ns;
+    *last_ns = arrival_ns;
+    return arrival_ns;
 }
 
 static void plan_frame(struct sim *sim, const struct sim_route *route, const uint8_t *bytes, uint32_t byte_count)
@@ -55,7 +58,7 @@ static void plan_frame(struct sim *sim, const struct sim_route *route, const uin
         frame->byte_count = (uint32_t)prng_below(&sim->network_prng, byte_count);
     }
     struct sim_event event = {
-        .time_ns = sim->now_ns + draw_delay_ns(sim, is_connected), .kind = SIM_FRAME, .who = route->to, .frame = frame};
+        .time_ns = draw_arrival_ns(sim, route, is_connected), .kind = SIM_FRAME, .who = route->to, .frame = frame};
     sim_queue_add(&sim->queue, &event);
 }
 

@@ -45,6 +45,7 @@ struct sim_options {
     /* the network: of a million frames; between nodes always, of clients unless connected */
     uint64_t delay_min_ns;
     uint64_t delay_spread_ns;
+    bool keeps_order; /* of what one sends to another, but for the late ones */
     uint32_t loss_ppm;
     uint32_t duplicate_ppm;
     uint32_t late_ppm; /* overtaken by what was sent long after */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "watcher.h"
+#include "client_watcher.h"
 
 static void check_values(const struct fake_cluster *cluster, const struct fake_node *leader, uint32_t count)
 {
@@ -97,7 +97,7 @@ static void publish_through_chaos(uint64_t seed)
 
 static void every_entry_once_through_chaos(void)
 {
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    for (uint64_t seed = 1; seed <= 120; seed++) {
         publish_through_chaos(seed);
     }
 }

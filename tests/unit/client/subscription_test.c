@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "watcher.h"
+#include "client_watcher.h"
 
 /* A leader whose log holds values 1..count, all committed. */
 static struct fake_cluster *create_filled(uint64_t seed, uint32_t count)

@@ -4,9 +4,9 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "client_watcher.h"
 #include "echo_node.h"
 #include "shm_channel.h"
-#include "watcher.h"
 
 #define SECOND 1000000000ull
 

@@ -133,7 +133,7 @@ static void deliver_at(uint32_t at)
         cut_node != 0 && (message.message.sender_id == cut_node || message.message.receiver_id == cut_node);
     if (node->up && !cut) {
         enum host_verdict verdict = fake_node_deliver(node, &message, now_ns);
-        ASSERT(verdict == HOST_TAKEN || verdict == HOST_NEW_SENDER);
+        ASSERT(verdict == HOST_TAKEN || verdict == HOST_NEW_SENDER || verdict == HOST_BUSY);
     }
 }
 
@@ -260,6 +260,27 @@ static void test_leader_crash(void)
     cluster_close();
 }
 
+/* Full rings, a log that has no memory now, reads that come from disk. */
+static void random_pressure(void)
+{
+    struct fake_node *node = &nodes[prng_below(&prng, NODE_COUNT)];
+    network.begin_fails = prng_below(&prng, 10) == 0;
+    network.tail_capacity_bytes = prng_below(&prng, 2) == 0 ? 200 : FAKE_FRAME_BYTES;
+    node->log.busy = prng_below(&prng, 4) == 0;
+    node->log.read_wait = prng_below(&prng, 4) == 0;
+    node->log.stall_ns = prng_below(&prng, 10) == 0 ? 4 * FAKE_TIMEOUT_NS : 0;
+}
+
+static void pressure_end(void)
+{
+    cut_node = 0;
+    network.begin_fails = false;
+    for (uint32_t i = 0; i < NODE_COUNT; i++) {
+        nodes[i].log.busy = nodes[i].log.read_wait = false;
+        nodes[i].log.stall_ns = 0;
+    }
+}
+
 static void random_step(void)
 {
     uint64_t dice = prng_below(&prng, 100);
@@ -310,12 +331,15 @@ static void random_run(uint64_t seed, uint32_t step_count)
             cut_node = prng_below(&prng, 2 * NODE_COUNT);
             cut_node = cut_node > NODE_COUNT ? 0 : cut_node;
         }
+        if (prng_below(&prng, 100) == 0) {
+            random_pressure();
+        }
         random_step();
         if (network.count > 200) {
             network.count = 100;
         }
     }
-    cut_node = 0;
+    pressure_end();
     for (uint32_t i = 0; i < NODE_COUNT; i++) {
         if (!nodes[i].up) {
             noticed[i] = 0;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The dataplane polled by hand, with clients and nodes on shared memory. */
+#include <poll.h>
+
 #include "dataplane_rig.h"
 
 static void turn(struct dataplane *dataplane, unsigned core_count)
@@ -47,7 +49,13 @@ static void frames_for_the_control_thread_go_to_its_end(void)
     CHECK_EQUAL(rig_connect(dataplane, 0, &client), 0);
     struct rig_message message = {.consensus_core = RIG_TO_CONTROL, .number = 5};
     CHECK(rig_client_send(&client, &message, "status", 6));
+    struct pollfd bell = {.fd = dataplane_control_fd(dataplane), .events = POLLIN};
+    dataplane_control(dataplane);
+    CHECK_EQUAL(poll(&bell, 1, 0), 0);
     turn(dataplane, 1);
+    CHECK_EQUAL(poll(&bell, 1, 0), 1);
+    dataplane_control(dataplane);
+    CHECK_EQUAL(poll(&bell, 1, 0), 0);
     CHECK_EQUAL(rig_echo(dataplane_consensus_end(dataplane, 0), 32), 0);
     CHECK_EQUAL(rig_echo(dataplane_control_end(dataplane), 32), 1);
     turn(dataplane, 1);
@@ -314,7 +322,7 @@ static void the_last_slot_taken_means_no_room(void)
 static const struct test_case cases[] = {
     {"a frame reaches its consensus core, the answer its client (2+2)",
      a_frame_reaches_its_core_and_the_answer_its_client},
-    {"frames for the control thread go to its end", frames_for_the_control_thread_go_to_its_end},
+    {"frames for the control thread go to its end and wake it", frames_for_the_control_thread_go_to_its_end},
     {"a control frame too long for its lane comes among the bulk ones",
      a_long_control_frame_comes_among_the_bulk_ones},
     {"garbage is dropped and counted by its verdict", garbage_is_counted_by_its_verdict},

@@ -204,6 +204,9 @@ static void arp_is_read_and_written(void)
     CHECK_EQUAL(judge(packet, 41, &view), PACKET_NOT_OURS);
     packet[41] = 9; /* for somebody else */
     CHECK_EQUAL(judge(packet, sizeof(packet), &view), PACKET_NOT_OURS);
+    packet_write_arp_request(packet, &other, other.ipv4); /* an announcement */
+    CHECK_EQUAL(judge(packet, sizeof(packet), &view), PACKET_ARP_REPLY);
+    CHECK_EQUAL(view.source.ipv4, other.ipv4);
 }
 
 static const struct test_case cases[] = {

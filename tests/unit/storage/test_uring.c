@@ -4,8 +4,11 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "arena.h"
@@ -204,6 +207,62 @@ static void a_second_writer_is_refused(void)
     error_text[0] = '\0';
 }
 
+struct reader_context {
+    struct tape_reader *reader;
+    struct device *device;
+    _Atomic bool stop;
+};
+
+static void *reader_thread(void *context)
+{
+    struct reader_context *own = context;
+    while (!own->stop) {
+        tape_reader_wait(own->reader, 1000000);
+        tape_reader_poll(own->reader, own->device, 4);
+    }
+    return NULL;
+}
+
+static void a_reader_thread_serves_while_the_owner_goes_on(void)
+{
+    void *memory;
+    uint64_t count;
+    pthread_t thread;
+    struct reader_context context = {.stop = false};
+    struct uring_device_options read_options = device_options();
+    struct tape_cursor cursor;
+    device_format(TAPE_SYNC_NONE);
+    struct device *device = device_open(-1, &memory);
+    struct tape *tape = tape_of(device, memory, &count);
+    read_options.read_only = true;
+    CHECK_EQUAL(uring_device_open(&arena, &read_options, &context.device, error_text), 0);
+    context.reader = tape_reader_of(tape);
+    append_until(tape, 1, 90);
+    CHECK_EQUAL(pthread_create(&thread, NULL, reader_thread, &context), 0);
+    tape_cursor_init(&cursor, 7);
+    uint64_t waits = 0;
+    for (uint64_t index = 1; index <= 90;) {
+        const uint8_t *record = NULL;
+        struct record_head head;
+        enum tape_read result = tape_read(tape, &cursor, index, 1, &record, &head);
+        if (result == TAPE_READ_RECORD) {
+            CHECK_EQUAL(record_check(record, RECORD_BYTES_MAX, &head), RECORD_GOOD);
+            CHECK_EQUAL(record[RECORD_HEAD_BYTES], index);
+            index++;
+            continue;
+        }
+        CHECK_EQUAL(result, TAPE_READ_WAIT);
+        waits++;
+        tape_poll(tape, 1);
+        sched_yield();
+    }
+    CHECK(waits > 0);
+    context.stop = true;
+    pthread_join(thread, NULL);
+    context.device->close(context.device);
+    device->close(device);
+}
+
 static void what_cannot_be_opened_says_why(void)
 {
     struct device *device = NULL;
@@ -231,6 +290,40 @@ static void reading_behind_the_end_is_an_error(void)
     CHECK_EQUAL(device->read(device, device->size_bytes - 4096, bytes, 4096), 0);
     CHECK_EQUAL(device->read(device, device->size_bytes - 4096, bytes, 8192), -EIO);
     device->close(device);
+}
+
+/* The file size limit cuts a write that crosses it, just as a disk might. */
+static int short_write_error(enum tape_sync sync)
+{
+    struct rlimit limit;
+    struct rlimit low;
+    struct device *device = NULL;
+    struct device_completion completion;
+    struct uring_device_options options = device_options();
+    device_format(sync);
+    uint8_t *bytes = arena_take(&arena, 8192, 4096);
+    uring_device_open(&arena, &options, &device, error_text);
+    CHECK_STRING(error_text, "");
+    getrlimit(RLIMIT_FSIZE, &limit);
+    low = (struct rlimit){.rlim_cur = 12288, .rlim_max = limit.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &low);
+    int error = device->submit_write(device, 8192, bytes, 8192, 99);
+    while (!error && device->poll(device, &completion, 1) == 0) {
+        sched_yield();
+    }
+    setrlimit(RLIMIT_FSIZE, &limit);
+    device->close(device);
+    CHECK_EQUAL(error, 0);
+    CHECK_EQUAL(completion.tag, 99);
+    return completion.error;
+}
+
+static void a_short_write_is_an_error_in_every_mode(void)
+{
+    CHECK_EQUAL(short_write_error(TAPE_SYNC_FDATASYNC), -EIO);
+    CHECK_EQUAL(short_write_error(TAPE_SYNC_DSYNC), -EIO);
+    CHECK_EQUAL(short_write_error(TAPE_SYNC_NONE), -EIO);
 }
 
 static void a_probe_measures_and_chooses(void)
@@ -266,9 +359,12 @@ static const struct test_case cases[] = {
     {"a tape on a file round-trips without sync", a_tape_on_a_file_round_trips_without_sync},
     {"another thread may own what this one opened", another_thread_may_own_what_this_one_opened},
     {"a sleeper is woken by the event", a_sleeper_is_woken_by_the_event},
+    {"a reader's thread serves a cursor while the owner goes on",
+     a_reader_thread_serves_while_the_owner_goes_on},
     {"a second writer is refused, a reader is not", a_second_writer_is_refused},
     {"what cannot be opened says why and what to do", what_cannot_be_opened_says_why},
     {"reading behind the end is an error, not a short read", reading_behind_the_end_is_an_error},
+    {"a short write is an error in every mode, not a success", a_short_write_is_an_error_in_every_mode},
     {"a probe measures, chooses and removes its file", a_probe_measures_and_chooses},
     {"a probe prefers the shorter tail, and the median among equals", a_probe_prefers_the_shorter_tail},
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a client under test has been told, and the promises that hold of every history of events: each entry
  * gets one outcome, receipts come first, ranges ascend, deliveries have no holes. */
-#ifndef TALLY_WATCHER_H
-#define TALLY_WATCHER_H
+#ifndef TALLY_CLIENT_WATCHER_H
+#define TALLY_CLIENT_WATCHER_H
 
 #include "bytes.h"
 #include "fake_cluster.h"
