@@ -66,7 +66,6 @@ struct frame_codec_port {
     const char *(*verdict_name)(unsigned verdict);
 };
 
-
 enum poll_profile { POLL_SPIN = 1, POLL_ADAPTIVE = 2, POLL_SHARED = 3 };
 
 /* One polling thread and the CPU it runs on. Several may name one CPU, unless one of them spins. */

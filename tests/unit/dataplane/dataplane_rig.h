@@ -17,8 +17,8 @@
 #include "shm_channel.h"
 #include "test.h"
 
-#define RIG_CLUSTER    7
-#define RIG_NODE       1
+#define RIG_CLUSTER 7
+#define RIG_NODE    1
 
 static const char *const *rig_devices;
 static unsigned rig_device_count;
