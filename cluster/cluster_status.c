@@ -224,6 +224,8 @@ void cluster_describe(struct cluster *cluster)
         bool running = cluster_is_running(cluster, id);
         bool answered = running && ask(cluster, id, "status\n", answer);
         fprintf(stderr, "--- node %llu: %s\n", (unsigned long long)id,
-                answered ? answer : running ? "runs, gives no answer" : "does not run");
+                answered  ? answer
+                : running ? "runs, gives no answer"
+                          : "does not run");
     }
 }
