@@ -2,19 +2,22 @@
 /* What a publisher sees: three real nodes, their tapes and their ports, on this machine, and this process as
  * the client, by libtally. Or, with --endpoints, a cluster that runs already, here or elsewhere. */
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cluster.h"
 #include "floor_options.h"
 #include "floor_process.h"
 #include "load.h"
 
-#define BENCH_QUORUM   "bench"
-#define NODE_COUNT     3
-#define LEADER_WAIT_MS 20000
-#define MIB            (1ull << 20)
+#define BENCH_QUORUM      "bench"
+#define NODE_COUNT        3
+#define LEADER_WAIT_MS    20000
+#define START_SECONDS_MAX 120 /* to format the tapes, to start and to stop the nodes */
+#define MIB               (1ull << 20)
 /* What a published entry takes of a tape beside its message, at most: record head, stream head, padding; and
  * the block that a lone one has to itself. */
 #define ENTRY_BYTES_MORE 128
@@ -30,6 +33,7 @@ struct settings {
     const char *endpoints;
     const char *quorum;
     const char *hgrm;
+    const char *cpu;
     uint64_t payload_bytes;
     uint64_t in_flight;
     uint64_t rate;
@@ -47,6 +51,7 @@ static struct settings settings = {.sync = "fdatasync",
                                    .profile = "shared",
                                    .idle = "shared",
                                    .quorum = BENCH_QUORUM,
+                                   .cpu = "away",
                                    .payload_bytes = 256,
                                    .in_flight = 1,
                                    .count = 20000,
@@ -85,6 +90,9 @@ static void parse_settings(int argc, char **argv)
          .text = &s->profile,
          .words = "shared|adaptive|spin"},
         {.name = "idle", .help = "how the client waits", .text = &s->idle, .words = "shared|yield|spin"},
+        {.name = "cpu",
+         .help = "processor of the client: none, away (from the leader's), or a number",
+         .text = &s->cpu},
         {.name = "election",
          .help = "election timeout, ms",
          .number = &s->election_timeout_ms,
@@ -205,6 +213,30 @@ static int report(bool good, const struct load_result *result)
 
 /* ---- a cluster that runs ---- */
 
+/* Where the client runs. `leader` 0: the cluster is not ours, and "away" says nothing. */
+static void pin_client(uint64_t leader)
+{
+    cpu_set_t cpus;
+    char *end = NULL;
+    unsigned long cpu = strtoul(settings.cpu, &end, 10);
+    if (strcmp(settings.cpu, "none") == 0) {
+        return;
+    }
+    if (strcmp(settings.cpu, "away") == 0) {
+        if (leader == 0) {
+            return;
+        }
+        cpu = leader % (unsigned long)sysconf(_SC_NPROCESSORS_ONLN); /* node N's first thread is on N - 1 */
+    } else if (end == settings.cpu || *end != '\0') {
+        floor_refuse("--cpu", "is neither none, away nor a number");
+    }
+    CPU_ZERO(&cpus);
+    CPU_SET(cpu % CPU_SETSIZE, &cpus);
+    if (sched_setaffinity(0, sizeof(cpus), &cpus) != 0) {
+        floor_die("sched_setaffinity");
+    }
+}
+
 static unsigned parse_endpoints(char *text, struct tally_endpoint *endpoints)
 {
     unsigned count = 0;
@@ -228,6 +260,7 @@ static int measure_attached(struct load_result *result)
         floor_die("strdup");
     }
     struct load_options load = make_load(endpoints, parse_endpoints(text, endpoints));
+    pin_client(0);
     int status = report(load_run(&load, result), result);
     free(text);
     return status;
@@ -283,6 +316,7 @@ static int measure(struct cluster *cluster, struct load_result *result)
         return 1;
     }
     struct load_options load = make_load(cluster_endpoints(cluster), cluster_node_count(cluster));
+    pin_client(leader);
     print_counters(cluster, "before");
     bool good = load_run(&load, result);
     print_counters(cluster, "after");
@@ -311,5 +345,6 @@ int main(int argc, char **argv)
 {
     static struct load_result result;
     parse_settings(argc, argv);
+    alarm((unsigned)settings.seconds + START_SECONDS_MAX); /* whatever hangs; the cluster clears up */
     return settings.endpoints != NULL ? measure_attached(&result) : measure_own(&result);
 }
