@@ -82,14 +82,14 @@ void sim_network_send(struct sim *sim, const struct sim_route *route, const uint
     }
 }
 
-/* Frames of a connection do not outlive the process at either end; datagrams do, but a new process has a new
- * socket. */
+/* Frames do not outlive a client's process: a process that came back within their delay could find an earlier
+ * life's entries logged under its own numbers (the numbers of a source say nothing of the life that gave
+ * them). */
 static bool is_stale(const struct sim *sim, const struct sim_frame *frame)
 {
     if (frame->from >= SIM_NODES_MAX) {
-        return sim->options.connected &&
-               (frame->from_life != sim->clients[frame->from - SIM_NODES_MAX].life ||
-                frame->to_life != sim->nodes[frame->to].life);
+        return frame->from_life != sim->clients[frame->from - SIM_NODES_MAX].life ||
+               (sim->options.connected && frame->to_life != sim->nodes[frame->to].life);
     }
     if (frame->to >= SIM_NODES_MAX) {
         return frame->to_life != sim->clients[frame->to - SIM_NODES_MAX].life ||
