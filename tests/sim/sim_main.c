@@ -115,6 +115,9 @@ static enum sim_result run_seeds(const struct arguments *arguments)
         }
         count++;
     }
+    if (arguments->has_seed) {
+        printf("trace of %" PRIu64 " lines, hash %016" PRIx64 "\n", sim.trace.count, sim.trace.hash);
+    }
     double seconds = now_seconds() - start;
     printf("%" PRIu64 " seeds from 0x%" PRIx64 ", %.0f s virtual: %" PRIu64 " operations, %" PRIu64
            " entries committed, %" PRIu64 " delivered, %" PRIu64 " crashes, %" PRIu64 " elections, %" PRIu64

@@ -88,7 +88,7 @@ static void draw_disks(struct sim_options *options, struct prng *prng)
 
 static void draw_faults(struct sim_options *options, struct prng *prng)
 {
-    options->safety_ns = between(prng, 1500, 3000) * MILLISECOND;
+    options->safety_ns = between(prng, 3000, 6000) * MILLISECOND;
     options->crash_interval_ns = draw_interval(prng, 500 * MILLISECOND, 100 * MILLISECOND);
     options->power_cut_interval_ns = draw_interval(prng, 2 * SECOND, 500 * MILLISECOND);
     options->partition_interval_ns = draw_interval(prng, 700 * MILLISECOND, 100 * MILLISECOND);

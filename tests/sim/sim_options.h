@@ -58,7 +58,7 @@ struct sim_options {
     uint32_t slow_write_ppm;
     uint64_t slow_write_ns;
     /* faults: mean time between two of a kind, 0: never; and how long one lasts at most */
-    uint64_t safety_ns; /* the phase with faults */
+    uint64_t safety_ns; /* the phase with faults, at most */
     uint64_t crash_interval_ns;
     uint64_t power_cut_interval_ns;
     uint64_t partition_interval_ns;
