@@ -82,7 +82,17 @@ static void two_and_two(void)
     rig_end(rig);
 }
 
-static const struct test_case cases[] = {
+static void on_the_wire(void)
+{
+    run_shape(CLUSTER_FUSED, CLUSTER_AF_PACKET);
+}
+
+static void two_and_one_on_the_wire(void)
+{
+    run_shape(CLUSTER_2_1, CLUSTER_AF_PACKET);
+}
+
+static const struct test_case shm_cases[] = {
     {"one thread a node: no message is lost or doubled when the leader is killed, and all logs are equal",
      fused},
     {"one dataplane and one consensus core: the same", one_and_one},
@@ -90,4 +100,21 @@ static const struct test_case cases[] = {
     {"two dataplane and two consensus cores, four quorums over two logs: the same for each", two_and_two},
 };
 
-TEST_MAIN(cases)
+static const struct test_case wire_cases[] = {
+    {"one thread a node, packets on veth: the same", on_the_wire},
+    {"two dataplane cores and one consensus core, packets on veth: the same", two_and_one_on_the_wire},
+};
+
+/* failover_test [af_packet] */
+int main(int argc, char **argv)
+{
+    char error[CLUSTER_ERROR_BYTES];
+    if (argc < 2 || strcmp(argv[1], "af_packet") != 0) {
+        return test_main(shm_cases, sizeof(shm_cases) / sizeof(shm_cases[0]));
+    }
+    if (!cluster_enter_namespace(error)) {
+        printf("1..0 # SKIP %s\n", error);
+        return 0;
+    }
+    return test_main(wire_cases, sizeof(wire_cases) / sizeof(wire_cases[0]));
+}
