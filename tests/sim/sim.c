@@ -17,6 +17,8 @@
 /* The phase with faults is at least so long, and looked at in steps. */
 #define SAFETY_LEAST_NS (1500 * MILLISECOND)
 #define SAFETY_STEP_NS  (100 * MILLISECOND)
+/* Long enough for whoever can still lead to be elected. */
+#define FULL_TAPE_NS SECOND
 /* How often it is looked whether the cluster has come to rest. */
 #define REST_INTERVAL_NS (5 * MILLISECOND)
 
@@ -274,6 +276,10 @@ static void run_liveness(struct sim *sim)
     sim_faults_end(sim);
     for (uint32_t i = 0; i < sim->client_count; i++) {
         sim_client_publish_more(&sim->clients[i], LAST_OPERATIONS);
+    }
+    if (sim->options.fills_tape) {
+        run_until(sim, sim->now_ns + FULL_TAPE_NS);
+        return;
     }
     while (sim->result == SIM_GOOD && unrest && sim->now_ns < end_ns) {
         run_until(sim, sim->now_ns + REST_INTERVAL_NS);

@@ -39,10 +39,15 @@ static void draw_cluster(struct sim_options *options, struct prng *prng)
     options->heartbeat_interval_ns = options->election_timeout_ns / between(prng, 4, 10);
     options->retransmit_timeout_ns = between(prng, 2, 20) * MILLISECOND;
     options->disk_stall_limit_ns = options->election_timeout_ns * between(prng, 1, 4);
+    options->fills_tape = one_in(prng, 12);
     options->chunk_bytes = 64u << 10;
     options->block_bytes = one_in(prng, 4) ? 4096 : 512;
     options->tape_bytes =
         options->block_bytes == 4096 ? 16u << 20 : 6u << 20; /* a write takes a block at least */
+    if (options->fills_tape) {
+        options->tape_bytes /= 6;
+        options->tape_bytes -= options->tape_bytes % options->chunk_bytes;
+    }
     options->memory_chunks = (uint32_t)between(prng, 4, 8);
     options->frame_bytes_max = one_in(prng, 3) ? FRAME_BYTES_MAX : FRAME_BYTES_MAX_1500;
     options->turn_ns = between(prng, 1, 50) * MICROSECOND;
