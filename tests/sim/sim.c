@@ -83,12 +83,15 @@ static void plan_bootstraps(struct sim *sim)
     }
 }
 
-static void init(struct sim *sim, uint64_t seed, uint32_t kept_count)
+static void init(struct sim *sim, uint64_t seed, uint32_t kept_count, bool late_clients)
 {
     struct prng prng = {.state = seed};
     memset(sim, 0, sizeof(*sim));
     sim->seed = seed;
     sim_options_draw(&sim->options, seed);
+    if (late_clients) {
+        sim_options_make_late(&sim->options);
+    }
     sim->network_prng.state = prng_next(&prng);
     sim->disk_prng.state = prng_next(&prng);
     sim->fault_prng.state = prng_next(&prng);
@@ -291,9 +294,9 @@ static void run_liveness(struct sim *sim)
     }
 }
 
-void sim_run(struct sim *sim, uint64_t seed, uint32_t kept_count)
+void sim_run(struct sim *sim, uint64_t seed, uint32_t kept_count, bool late_clients)
 {
-    init(sim, seed, kept_count);
+    init(sim, seed, kept_count, late_clients);
     run_safety(sim);
     if (sim->result == SIM_GOOD) {
         run_liveness(sim);

@@ -118,3 +118,11 @@ void sim_options_draw(struct sim_options *options, uint64_t seed)
     draw_disks(options, &prng);
     draw_faults(options, &prng);
 }
+
+void sim_options_make_late(struct sim_options *options)
+{
+    options->late_clients = true;
+    options->connected = false;
+    options->client_restart_interval_ns = 60 * MILLISECOND;
+    options->down_ns = options->down_ns < 20 * MILLISECOND ? options->down_ns : 20 * MILLISECOND;
+}

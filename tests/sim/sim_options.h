@@ -43,6 +43,8 @@ struct sim_options {
     uint64_t retry_ns;
     uint64_t give_up_ns; /* 0: never */
     bool connected; /* clients' frames come in order while the node's process lives, as over shared memory */
+    bool late_clients; /* by option only: datagrams outlive their process, and processes come back within
+                          their delay */
     /* the network: of a million frames; between nodes always, of clients unless connected */
     uint64_t delay_min_ns;
     uint64_t delay_spread_ns;
@@ -76,5 +78,7 @@ struct sim_options {
 };
 
 void sim_options_draw(struct sim_options *options, uint64_t seed);
+/* Changes what was drawn to what `late_clients` says. */
+void sim_options_make_late(struct sim_options *options);
 
 #endif
