@@ -18,8 +18,9 @@ void arena_init(struct arena *arena);
 /* Gives everything back. */
 void arena_fini(struct arena *arena);
 
-/* `byte_count` zeroed bytes at a multiple of `alignment` (a power of two, at most 4096). Stops the process when the
- * arena is sealed (our bug) or when the machine has no memory left (nothing can be done at start). */
+/* `byte_count` zeroed bytes at a multiple of `alignment` (a power of two, at most 4096). Stops the process
+ * when the arena is sealed (our bug) or when the machine has no memory left (nothing can be done at start).
+ */
 void *arena_take(struct arena *arena, size_t byte_count, size_t alignment);
 
 /* From now on arena_take is a bug. */

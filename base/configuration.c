@@ -5,7 +5,8 @@
 
 #include "bytes.h"
 
-_Static_assert(sizeof(struct configuration) == 8 + 8 * (2 * VOTERS_MAX + LEARNERS_MAX), "flat, without padding");
+_Static_assert(sizeof(struct configuration) == 8 + 8 * (2 * VOTERS_MAX + LEARNERS_MAX),
+               "flat, without padding");
 
 static bool holds(const uint64_t *ids, size_t count, uint64_t node_id)
 {
@@ -28,7 +29,8 @@ static bool legal_set(const uint64_t *ids, size_t count)
     return true;
 }
 
-bool configuration_init_stable(struct configuration *ret_configuration, const uint64_t *voters, size_t voter_count)
+bool configuration_init_stable(struct configuration *ret_configuration, const uint64_t *voters,
+                               size_t voter_count)
 {
     if (voter_count == 0 || voter_count > VOTERS_MAX || !legal_set(voters, voter_count)) {
         return false;

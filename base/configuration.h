@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A quorum configuration (rules 1-4): who votes, who learns. A flat value, the same in the core, in messages and, in
- * the layout below, in a CONFIGURATION record's payload.
+/* A quorum configuration (rules 1-4): who votes, who learns. A flat value, the same in the core, in messages
+ * and, in the layout below, in a CONFIGURATION record's payload.
  *
- * Payload, little-endian: 0 flags u8 (1 = transitional), 1 previous count u8, 2 voter count u8, 3 learner count u8,
- * 4 zero u32, 8 node ids u64[previous + voters + learners]. */
+ * Payload, little-endian: 0 flags u8 (1 = transitional), 1 previous count u8, 2 voter count u8, 3 learner
+ * count u8, 4 zero u32, 8 node ids u64[previous + voters + learners]. */
 #ifndef TALLY_CONFIGURATION_H
 #define TALLY_CONFIGURATION_H
 
@@ -18,7 +18,8 @@
 
 /* Unused places are 0, so that two equal configurations are equal bytes. */
 struct configuration {
-    uint8_t transitional;   /* 1: elections, polls, commits and reads need a majority of previous AND of voters */
+    uint8_t
+        transitional; /* 1: elections, polls, commits and reads need a majority of previous AND of voters */
     uint8_t previous_count; /* 0 when stable */
     uint8_t voter_count;    /* stable: the voters; transitional: the next set */
     uint8_t learner_count;
@@ -28,9 +29,10 @@ struct configuration {
     uint64_t learners[LEARNERS_MAX];
 };
 
-/* A stable configuration of `voters`. False (and nothing written) when the set is empty, too large, holds 0 or holds
- * an id twice. */
-bool configuration_init_stable(struct configuration *ret_configuration, const uint64_t *voters, size_t voter_count);
+/* A stable configuration of `voters`. False (and nothing written) when the set is empty, too large, holds 0
+ * or holds an id twice. */
+bool configuration_init_stable(struct configuration *ret_configuration, const uint64_t *voters,
+                               size_t voter_count);
 
 /* In the voters or, in transition, in the previous set. */
 bool configuration_has_voter(const struct configuration *configuration, uint64_t node_id);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocks of 3 x 256 bytes run as three independent chains (the instruction has a latency of 3 and a throughput of
- * 1 a cycle), joined by a table that advances a checksum over 256 zero bytes. */
+/* Blocks of 3 x 256 bytes run as three independent chains (the instruction has a latency of 3 and a
+ * throughput of 1 a cycle), joined by a table that advances a checksum over 256 zero bytes. */
 #include "crc32c.h"
 
 #include <nmmintrin.h>

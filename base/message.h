@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The flat form of every message: what the codec decodes into and encodes from, and what the pure core reads and
- * writes. No pointers, no payload: the records of an append, a delivery or a publish travel beside it, as bytes.
- * Values are what proto/tally.proto says; zero means absent. Node ids are never 0. */
+/* The flat form of every message: what the codec decodes into and encodes from, and what the pure core reads
+ * and writes. No pointers, no payload: the records of an append, a delivery or a publish travel beside it, as
+ * bytes. Values are what proto/tally.proto says; zero means absent. Node ids are never 0. */
 #ifndef TALLY_MESSAGE_H
 #define TALLY_MESSAGE_H
 
@@ -50,9 +50,9 @@ struct append_entries {
     uint64_t prev_log_index;
     uint64_t prev_log_term;
     uint64_t commit_index;
-    uint64_t last_sent_index;    /* highest index sent to this peer so far; in messages without entries */
+    uint64_t last_sent_index;     /* highest index sent to this peer so far; in messages without entries */
     uint64_t election_timeout_ns; /* the sender's T0; in messages without entries */
-    uint64_t disk_stall_ns;      /* age of the sender's oldest unfinished write; in messages without entries */
+    uint64_t disk_stall_ns; /* age of the sender's oldest unfinished write; in messages without entries */
 };
 
 struct append_entries_reply {
@@ -66,8 +66,9 @@ struct append_entries_reply {
     uint64_t disk_stall_ns;
 };
 
-/* A publisher's entries; the tail holds `entry_count` x { u16 blocks bytes, u16 message count, blocks }, little-endian.
- * Entry i has source sequence first_source_sequence + i. entry_count 0 asks for the source's state (the reply). */
+/* A publisher's entries; the tail holds `entry_count` x { u16 blocks bytes, u16 message count, blocks },
+ * little-endian. Entry i has source sequence first_source_sequence + i. entry_count 0 asks for the source's
+ * state (the reply). */
 struct publish {
     uint64_t source_id; /* the publisher's own, kept over restarts; not 0 */
     uint64_t first_source_sequence;
@@ -95,19 +96,19 @@ struct publish_reply {
     uint8_t zero[7];
     uint64_t leader_id;
     uint64_t term;
-    uint64_t wanted_source_sequence;    /* the next one that this leader takes */
-    uint64_t logged_source_sequence;    /* receipt: all up to this have an index (log_index, term) */
+    uint64_t wanted_source_sequence; /* the next one that this leader takes */
+    uint64_t logged_source_sequence; /* receipt: all up to this have an index (log_index, term) */
     uint64_t logged_index;
     uint64_t replicated_source_sequence; /* received by a majority */
-    uint64_t committed_source_sequence; /* outcome: all up to this are committed */
-    uint64_t committed_index;           /* index of the entry of committed_source_sequence */
-    uint64_t next_stream_sequence;      /* the stream's next message sequence after it; 0 when not known */
+    uint64_t committed_source_sequence;  /* outcome: all up to this are committed */
+    uint64_t committed_index;            /* index of the entry of committed_source_sequence */
+    uint64_t next_stream_sequence;       /* the stream's next message sequence after it; 0 when not known */
 };
 
 enum subscribe_status {
     SUBSCRIBE_OK = 0,
     SUBSCRIBE_UNKNOWN_QUORUM = 1,
-    SUBSCRIBE_FULL = 2,          /* SUBSCRIBERS_MAX reached */
+    SUBSCRIBE_FULL = 2,            /* SUBSCRIBERS_MAX reached */
     SUBSCRIBE_BEHIND_BOUNDARY = 3, /* first_index says where the log begins */
     SUBSCRIBE_FAILED = 4,
 };
@@ -130,7 +131,7 @@ struct subscribe_reply {
 /* Committed records in the tail, contiguous by index; an empty tail is a heartbeat. */
 struct deliver {
     uint64_t subscriber_id;
-    uint64_t first_index;     /* index of the first record of the tail, or of the next one when there is none */
+    uint64_t first_index; /* index of the first record of the tail, or of the next one when there is none */
     uint64_t committed_index; /* the node's */
 };
 
@@ -182,8 +183,8 @@ static inline int message_is_bulk(const struct message *message, uint32_t tail_b
     return tail_bytes > 0 && message->kind != MESSAGE_ADMIN && message->kind != MESSAGE_ADMIN_REPLY;
 }
 
-/* What the entries of one append are, as far as the pure core needs to know. The host fills it from the records,
- * which it has checked: one quorum, contiguous indexes, terms not falling. */
+/* What the entries of one append are, as far as the pure core needs to know. The host fills it from the
+ * records, which it has checked: one quorum, contiguous indexes, terms not falling. */
 struct entries_summary {
     uint64_t first_index; /* 0 when there are none */
     uint32_t entry_count;

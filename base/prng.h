@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A small deterministic generator (splitmix64: Steele, Lea, Flood 2014): one word of state, so that it can live
- * inside a value that is copied, compared and hashed. Not for secrets. */
+/* A small deterministic generator (splitmix64: Steele, Lea, Flood 2014): one word of state, so that it can
+ * live inside a value that is copied, compared and hashed. Not for secrets. */
 #ifndef TALLY_PRNG_H
 #define TALLY_PRNG_H
 
@@ -18,7 +18,8 @@ static inline uint64_t prng_next(struct prng *prng)
     return z ^ (z >> 31);
 }
 
-/* A value in [0, bound); bound > 0. By multiplication (Lemire 2019); the bias, under bound / 2^64, is left in. */
+/* A value in [0, bound); bound > 0. By multiplication (Lemire 2019); the bias, under bound / 2^64, is left
+ * in. */
 static inline uint64_t prng_below(struct prng *prng, uint64_t bound)
 {
     __extension__ typedef unsigned __int128 wide;

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A record: the one form of an entry, built once by the leader. The same bytes go to the tape, to the followers, to
- * readers and to egress; every stage can check them, none encodes them again.
+/* A record: the one form of an entry, built once by the leader. The same bytes go to the tape, to the
+ * followers, to readers and to egress; every stage can check them, none encodes them again.
  *
  * Layout, little-endian, RECORD_HEAD_BYTES = 48:
  *   0  crc32c   u32  over bytes 4 .. length
- *   4  length   u16  head and payload, without padding; a record takes align_up(length, 8) bytes, padding zero
- *   6  type     u8   enum record_type
- *   7  flags    u8   zero
- *   8  quorum   u64  quorum number
- *  16  index    u64  entry: its index from 1; others: as the type says
- *  24  term     u64
- *  32  arrival  u64  ns since 1970 UTC, when the frame arrived at the leader; 0 for entries without one
- *  40  log time u64  ns since 1970 UTC, never falls along the index
- *  48  payload */
+ *   4  length   u16  head and payload, without padding; a record takes align_up(length, 8) bytes, padding
+ * zero 6  type     u8   enum record_type 7  flags    u8   zero 8  quorum   u64  quorum number 16  index u64
+ * entry: its index from 1; others: as the type says 24  term     u64 32  arrival  u64  ns since 1970 UTC,
+ * when the frame arrived at the leader; 0 for entries without one 40  log time u64  ns since 1970 UTC, never
+ * falls along the index 48  payload */
 #ifndef TALLY_RECORD_H
 #define TALLY_RECORD_H
 
@@ -88,12 +84,13 @@ static inline struct record_head record_head_load(const uint8_t *bytes)
     return head;
 }
 
-/* Finishes a record whose payload of `payload_bytes` already stands at bytes + RECORD_HEAD_BYTES: sets length and
- * flags, writes head, checksum and zero padding. `head`'s crc, length and flags are ignored. Returns the padded
- * size. */
+/* Finishes a record whose payload of `payload_bytes` already stands at bytes + RECORD_HEAD_BYTES: sets length
+ * and flags, writes head, checksum and zero padding. `head`'s crc, length and flags are ignored. Returns the
+ * padded size. */
 size_t record_finish(uint8_t *bytes, const struct record_head *head, size_t payload_bytes);
 
-/* Total: any bytes give a verdict. On RECORD_GOOD *ret_head is the head and record_padded_bytes(length) <= byte_count. */
+/* Total: any bytes give a verdict. On RECORD_GOOD *ret_head is the head and record_padded_bytes(length) <=
+ * byte_count. */
 enum record_verdict record_check(const uint8_t *bytes, size_t byte_count, struct record_head *ret_head);
 
 const char *record_verdict_name(enum record_verdict verdict);

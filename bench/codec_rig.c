@@ -66,7 +66,7 @@ struct codec_rig *codec_rig_create(void)
     for (int kind = 0; kind < CODEC_RIG_KIND_COUNT; kind++) {
         rig->frames[kind] = frame_encode_before(rig->codec, &rig->messages[kind], ++rig->sequence,
                                                 rig->buffers[kind] + HEAD_ROOM, rig->tail_bytes[kind]);
-        codec_rig_decode(rig, kind);
+        codec_rig_decode(rig, (enum codec_rig_kind)kind);
     }
     return rig;
 }

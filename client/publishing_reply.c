@@ -197,8 +197,8 @@ static void receive_from_leader(struct tally_client *client, uint32_t node, cons
         return; /* an answer from before a pause or a new connection */
     }
     if (!publishing->is_numbered && wanted != reply->committed_source_sequence + 1) {
-        /* What an earlier life left in this leader's log may still be lost, and nobody could send it again: new
-         * numbers begin behind what is committed. */
+        /* What an earlier life left in this leader's log may still be lost, and nobody could send it again:
+         * new numbers begin behind what is committed. */
         publishing_ask_at(client, node, client->now_ns + client->retry_ns / 4);
         return;
     }

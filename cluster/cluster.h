@@ -84,7 +84,7 @@ bool cluster_check(struct cluster *cluster);
 bool cluster_pause(struct cluster *cluster, int pause_ms);
 
 /* Runs the tally program with `arguments` (NULL-terminated, without its name) to its end; output goes to the
- * file "command.log". Returns its exit status, -1 when it did not exit by itself. */
+ * file "command.log", anew. Returns its exit status, -1 when it did not exit by itself. */
 int cluster_run(struct cluster *cluster, char *const *arguments);
 
 /* ---- what the nodes say ---- */
@@ -112,6 +112,9 @@ bool cluster_bootstrap(struct cluster *cluster, const char *quorum);
 bool cluster_wait_ready(struct cluster *cluster, uint64_t node_id, unsigned timeout_ms);
 bool cluster_wait_leader(struct cluster *cluster, const char *quorum, unsigned timeout_ms,
                          uint64_t *ret_node_id);
+/* Writes what every running node says of itself (`tally status`) to standard error: for failures. */
+void cluster_describe(struct cluster *cluster);
+
 /* Until every running node has committed all that the leader's log holds, and the leader's log has stood
  * still. */
 bool cluster_wait_equal(struct cluster *cluster, const char *quorum, unsigned timeout_ms);

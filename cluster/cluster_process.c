@@ -167,6 +167,7 @@ int cluster_run(struct cluster *cluster, char *const *arguments)
         all[i + 1] = arguments[i];
     }
     snprintf(log, sizeof(log), "%.200s/command.log", cluster->directory);
+    unlink(log);
     if (child_start(&child, all, log) != 0) {
         return -1;
     }
@@ -227,6 +228,7 @@ bool cluster_export(struct cluster *cluster, uint64_t node_id, const char *quoru
     cluster_path(cluster, node_id, "export", out, sizeof(out));
     char *arguments[] = {"log", "export", tape, "--quorum", name, "--out", out, NULL};
     for (unsigned log = 0; log < cluster->consensus_count; log++) {
+        unlink(out);
         cluster_path(cluster, node_id, log == 0 ? "tape" : "1.tape", tape, sizeof(tape));
         if (cluster_run(cluster, arguments) == 0) {
             return true;

@@ -216,3 +216,16 @@ bool cluster_wait_equal(struct cluster *cluster, const char *quorum, unsigned ti
     return wait_until(cluster, is_equal, &waiting, timeout_ms,
                       "all running nodes have committed the same log");
 }
+
+void cluster_describe(struct cluster *cluster)
+{
+    static char answer[ANSWER_BYTES];
+    for (uint64_t id = 1; id <= cluster->options.node_count; id++) {
+        bool running = cluster_is_running(cluster, id);
+        bool answered = running && ask(cluster, id, "status\n", answer);
+        fprintf(stderr, "--- node %llu: %s\n", (unsigned long long)id,
+                answered  ? answer
+                : running ? "runs, gives no answer"
+                          : "does not run");
+    }
+}

@@ -43,9 +43,9 @@ struct host_log {
 /* Frames to other nodes. A frame is begun, its tail is filled in place, then it is sent or dropped. */
 struct host_network {
     void *context;
-    /* Where the tail of a frame to `node_id` goes and how much fits; NULL when there is no buffer or no room on the
-     * way there: try in a later turn. `bulk`: it will carry records, and must not keep heartbeats and votes waiting.
-     * At most one frame is begun at a time; beginning again drops the first. */
+    /* Where the tail of a frame to `node_id` goes and how much fits; NULL when there is no buffer or no room
+     * on the way there: try in a later turn. `bulk`: it will carry records, and must not keep heartbeats and
+     * votes waiting. At most one frame is begun at a time; beginning again drops the first. */
     uint8_t *(*begin)(void *context, uint64_t node_id, bool bulk, uint32_t *ret_capacity_bytes);
     void (*send)(void *context, uint64_t node_id, const struct message *message, uint32_t tail_bytes);
 };

@@ -15,6 +15,9 @@ uint64_t quorum_set_agreed(const uint64_t *values, uint32_t count)
         }
         descending[at] = values[i];
     }
+#ifdef TALLY_MUTANT_HALF_IS_A_MAJORITY
+    return descending[count / 2 - (count > 1)];
+#endif
     return descending[quorum_majority(count) - 1];
 }
 

@@ -94,7 +94,11 @@ void commit_advance(struct replicator *self)
 #ifdef TALLY_MUTANT_COMMIT_PRIOR_TERM_BY_COUNTING
     self->leader_start_index = 0;
 #endif
+#ifdef TALLY_MUTANT_LEADER_COUNTS_RECEIVED
+    uint64_t durable = agreed(self, VALUE_DURABLE, self->last_index);
+#else
     uint64_t durable = agreed(self, VALUE_DURABLE, self->durable_index);
+#endif
     if (durable > self->commit_index && durable >= self->leader_start_index) {
         self->commit_index = durable;
     }

@@ -81,8 +81,9 @@ static bool window_is_full(const struct peer_progress *peer)
            peer->window_older_count + peer->window_newer_count >= WINDOW_MESSAGES_MAX;
 }
 
-/* What the peer has received moves the window's mark; each pass forgets messages that have certainly arrived. The mark
- * is the end of what is on its way now: last_sent_index may be of an earlier attempt that was lost, far ahead. */
+/* What the peer has received moves the window's mark; each pass forgets messages that have certainly arrived.
+ * The mark is the end of what is on its way now: last_sent_index may be of an earlier attempt that was lost,
+ * far ahead. */
 static void window_advance(struct peer_progress *peer)
 {
     while (peer->window_older_count + peer->window_newer_count > 0 &&

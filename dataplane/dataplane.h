@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "bounds.h"
+#include "dataplane_counters.h"
 
 struct rte_mbuf;
 struct dataplane;
@@ -64,8 +65,6 @@ struct frame_codec_port {
     unsigned verdict_count; /* at most DATAPLANE_VERDICTS_MAX */
     const char *(*verdict_name)(unsigned verdict);
 };
-
-#define DATAPLANE_VERDICTS_MAX 32
 
 enum poll_profile { POLL_SPIN = 1, POLL_ADAPTIVE = 2, POLL_SHARED = 3 };
 
@@ -174,27 +173,6 @@ void consensus_end_send(struct consensus_end *end, struct frame_descriptor *desc
 
 /* The control thread has an end of its own, for administration. */
 struct consensus_end *dataplane_control_end(struct dataplane *dataplane);
-
-/* ---- counters ---- */
-
-struct dataplane_counters { /* one writer (its core), relaxed; readable from any thread */
-    uint64_t received_frames;
-    uint64_t received_bytes;
-    uint64_t sent_frames;
-    uint64_t sent_bytes;
-    uint64_t
-        dropped_no_buffer; /* by devices, for want of a buffer or a place; the control thread's to write */
-    uint64_t dropped_ring_full; /* towards a consensus core, from a device */
-    uint64_t dropped_port_full; /* towards the wire or a shm channel */
-    uint64_t dropped_no_way;    /* no address, no connection */
-    uint64_t not_ours;          /* not IPv4/UDP to our address and port, fragments, bad checksums */
-    uint64_t arp_requests;      /* answered */
-    uint64_t dropped_too_large; /* an encoded frame that its way does not carry */
-    uint64_t stalled_no_buffer; /* turns in which a shm channel waited for a buffer */
-    uint64_t stalled_ring_full; /* ... or for room towards a consensus core */
-    uint64_t arp_replies;       /* neighbours learnt or confirmed */
-    uint64_t verdicts[DATAPLANE_VERDICTS_MAX]; /* of the codec */
-};
 
 const struct dataplane_counters *dataplane_counters_of(const struct dataplane *dataplane, unsigned core);
 

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Committed entries make the stream's state; a leader adds what it has logged since. Both read the log through cursors
- * of their own, so a node that starts, or starts to lead, catches up in the same way as everybody else. */
+/* Committed entries make the stream's state; a leader adds what it has logged since. Both read the log
+ * through cursors of their own, so a node that starts, or starts to lead, catches up in the same way as
+ * everybody else. */
 #include "engine_internal.h"
 
 #include <string.h>
 
-static enum stream_verdict apply(struct stream_state *state, const struct record_head *head, const uint8_t *record)
+static enum stream_verdict apply(struct stream_state *state, const struct record_head *head,
+                                 const uint8_t *record)
 {
     return stream_apply(state, head->type, head->index, record + RECORD_HEAD_BYTES,
                         head->length - (size_t)RECORD_HEAD_BYTES);
 }
 
-static void note_commit(struct engine *engine, uint32_t slot, const struct record_head *head, const uint8_t *record)
+static void note_commit(struct engine *engine, uint32_t slot, const struct record_head *head,
+                        const uint8_t *record)
 {
     const struct engine_quorum *quorum = &engine->quorums[slot];
     if (head->type != RECORD_DATA || !quorum->leads) {

@@ -9,7 +9,8 @@
 /* Entries applied and frames delivered in one turn: a core that catches up still answers within ~100 us. */
 #define APPLY_BUDGET   256
 #define DELIVER_BUDGET 32
-/* How often the commit bounds of all quorums are written even if nothing is appended, and silent clients forgotten. */
+/* How often the commit bounds of all quorums are written even if nothing is appended, and silent clients
+ * forgotten. */
 #define BOUNDS_INTERVAL_NS 1000000000ull
 
 static void on_event(void *context, uint32_t slot, const struct replicator_event *event)
@@ -121,8 +122,8 @@ static bool receive_for_replicator(struct engine *engine, const struct message *
     return true;
 }
 
-bool engine_receive(struct engine *engine, const struct message *message, const uint8_t *tail, uint32_t tail_bytes,
-                    const struct engine_channel *channel, uint64_t arrival_ns)
+bool engine_receive(struct engine *engine, const struct message *message, const uint8_t *tail,
+                    uint32_t tail_bytes, const struct engine_channel *channel, uint64_t arrival_ns)
 {
     switch ((enum message_kind)message->kind) {
     case MESSAGE_REQUEST_VOTE:
@@ -207,7 +208,8 @@ uint64_t engine_deadline_ns(const struct engine *engine)
     return host_deadline < tape_deadline ? host_deadline : tape_deadline;
 }
 
-static void fill_quorum_status(const struct engine *engine, uint32_t slot, struct engine_quorum_status *status)
+static void fill_quorum_status(const struct engine *engine, uint32_t slot,
+                               struct engine_quorum_status *status)
 {
     const struct engine_quorum *quorum = &engine->quorums[slot];
     const struct replicator *replicator = host_replicator(engine->host, slot);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine: the work of one consensus core, joined from the replicators' host, one tape, the codec's flat messages and
- * the stream rules. It knows no DPDK and no clock: the node's polling loop and the simulator both drive this object.
+/* The engine: the work of one consensus core, joined from the replicators' host, one tape, the codec's flat
+ * messages and the stream rules. It knows no DPDK and no clock: the node's polling loop and the simulator
+ * both drive this object.
  *
  * One thread. A turn is: engine_begin, any number of engine_receive, engine_end, then engine_write_log. */
 #ifndef TALLY_ENGINE_H
@@ -48,7 +49,8 @@ struct engine_options {
     void *wall_context;
 };
 
-/* Opens the tape, recovers every quorum on it and starts its replicators. Only on TAPE_OPEN *ret_engine is set. */
+/* Opens the tape, recovers every quorum on it and starts its replicators. Only on TAPE_OPEN *ret_engine is
+ * set. */
 enum tape_verdict engine_create(struct arena *arena, const struct engine_options *options, uint64_t now_ns,
                                 struct engine **ret_engine, struct tape_report *ret_report);
 
@@ -57,16 +59,16 @@ enum tape_verdict engine_create(struct arena *arena, const struct engine_options
 /* What the disk has finished. Work done. */
 unsigned engine_begin(struct engine *engine, uint64_t now_ns);
 
-/* One decoded frame of a node (sender_id > 0) or a client. False: no room in the log now, offer it again in a later
- * turn and nothing of its lane before it. `tail` is not kept. */
-bool engine_receive(struct engine *engine, const struct message *message, const uint8_t *tail, uint32_t tail_bytes,
-                    const struct engine_channel *channel, uint64_t arrival_ns);
+/* One decoded frame of a node (sender_id > 0) or a client. False: no room in the log now, offer it again in a
+ * later turn and nothing of its lane before it. `tail` is not kept. */
+bool engine_receive(struct engine *engine, const struct message *message, const uint8_t *tail,
+                    uint32_t tail_bytes, const struct engine_channel *channel, uint64_t arrival_ns);
 
 /* Replicators, publishers, subscribers: everything but the disk. Work done. */
 unsigned engine_end(struct engine *engine);
 
-/* Starts the write of what the turn gathered. Apart, so that what was queued for others can leave first: the call
- * into the kernel takes longer than everything else in the turn. */
+/* Starts the write of what the turn gathered. Apart, so that what was queued for others can leave first: the
+ * call into the kernel takes longer than everything else in the turn. */
 unsigned engine_write_log(struct engine *engine);
 
 uint64_t engine_deadline_ns(const struct engine *engine);
@@ -88,7 +90,7 @@ struct engine_quorum_status {
     uint64_t applied_index;
     uint64_t next_stream_sequence;
     uint32_t source_count;
-    uint32_t stream_fault;        /* 1: a committed entry contradicts the stream's rules */
+    uint32_t stream_fault; /* 1: a committed entry contradicts the stream's rules */
     struct configuration configuration;
     uint32_t peer_count;
     uint32_t zero;
@@ -107,10 +109,10 @@ struct engine_status {
     uint32_t quorum_count;
     uint32_t publisher_count;
     uint32_t subscriber_count;
-    uint64_t entry_count;       /* published here since start */
-    uint64_t busy_count;        /* frames put off because the log had no room */
-    uint64_t refused_count;     /* messages dropped by the host: bad records, foreign incarnation */
-    uint64_t commit_p50_ns;     /* arrival to commit of entries that this node published as leader */
+    uint64_t entry_count;   /* published here since start */
+    uint64_t busy_count;    /* frames put off because the log had no room */
+    uint64_t refused_count; /* messages dropped by the host: bad records, foreign incarnation */
+    uint64_t commit_p50_ns; /* arrival to commit of entries that this node published as leader */
     uint64_t commit_p99_ns;
     uint64_t commit_maximum_ns;
     struct engine_quorum_status quorum; /* of the one asked for by position */
@@ -122,12 +124,13 @@ struct engine_command {
     struct configuration voters;          /* bootstrap */
     uint32_t quorum_position;             /* status: 0 .. quorum_count - 1 */
     enum replicator_refusal refusal;      /* bootstrap's answer */
-    int error;                            /* bootstrap: -ENOSPC, -EEXIST (name under another set); stop: the tape's */
-    struct engine_status *status;         /* status: filled in */
-    _Atomic bool done;                    /* set last (release) */
+    int error;                    /* bootstrap: -ENOSPC, -EEXIST (name under another set); stop: the tape's */
+    struct engine_status *status; /* status: filled in */
+    _Atomic bool done;            /* set last (release) */
 };
 
-/* Carries a command out; `done` is set when it is finished (stop: when all is on the disk, in a later turn). */
+/* Carries a command out; `done` is set when it is finished (stop: when all is on the disk, in a later turn).
+ */
 void engine_command(struct engine *engine, struct engine_command *command, uint64_t now_ns);
 
 struct engine_event {
@@ -136,8 +139,8 @@ struct engine_event {
     struct replicator_event event;
 };
 
-/* The next event, for the log and for those who follow events; one reading thread. False: none. Events that nobody
- * takes are dropped beyond 1,024. */
+/* The next event, for the log and for those who follow events; one reading thread. False: none. Events that
+ * nobody takes are dropped beyond 1,024. */
 bool engine_next_event(struct engine *engine, struct engine_event *ret_event);
 
 /* The quorum at `position` (0 ..); false beyond the last. Engine's thread. */

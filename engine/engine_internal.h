@@ -21,8 +21,8 @@ struct engine_quorum {
     uint64_t applied_index;
     struct tape_cursor applier_cursor;
     bool stream_fault;
-    /* A leader's view: committed entries and those it logged since. Built when it becomes leader, by reading what
-     * of the log is not yet applied; nothing is published before `tail_ready`. */
+    /* A leader's view: committed entries and those it logged since. Built when it becomes leader, by reading
+     * what of the log is not yet applied; nothing is published before `tail_ready`. */
     bool leads;
     bool tail_ready;
     struct stream_state *tail;
@@ -61,12 +61,14 @@ struct host_network engine_network_port(struct engine *engine);
 struct engine_quorum *engine_open_quorum(struct engine *engine, const struct recovered_quorum *recovered);
 struct engine_quorum *engine_find_by_name(struct engine *engine, const uint8_t *name, size_t name_bytes);
 void engine_bootstrap(struct engine *engine, struct engine_command *command);
-/* An append for a quorum that is not here: joins it when its first entry says so, else asks for that entry. */
+/* An append for a quorum that is not here: joins it when its first entry says so, else asks for that entry.
+ */
 bool engine_receive_unknown(struct engine *engine, const struct message *message, const uint8_t *tail,
                             uint32_t tail_bytes);
 
 /* applier.c */
-/* Applies what is newly committed to the stream; builds a leader's tail; opens the stream's session. Work done. */
+/* Applies what is newly committed to the stream; builds a leader's tail; opens the stream's session. Work
+ * done. */
 unsigned engine_apply(struct engine *engine, uint32_t slot, unsigned budget);
 void engine_leadership_changed(struct engine *engine, uint32_t slot, bool leads, uint64_t term);
 

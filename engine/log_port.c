@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-_Static_assert(sizeof(struct tape_cursor) <= sizeof(struct host_cursor), "the port's cursor holds the tape's");
+_Static_assert(sizeof(struct tape_cursor) <= sizeof(struct host_cursor),
+               "the port's cursor holds the tape's");
 
 static int log_room(void *context, size_t record_bytes, uint32_t record_count, bool use_reserve)
 {
@@ -41,8 +42,9 @@ static struct tape_cursor *cursor_of(struct host_cursor *cursor)
     return (struct tape_cursor *)(void *)cursor->words;
 }
 
-static enum host_read log_read(void *context, struct host_cursor *cursor, uint64_t quorum_number, uint64_t index,
-                               uint64_t term, const uint8_t **ret_record, struct record_head *ret_head)
+static enum host_read log_read(void *context, struct host_cursor *cursor, uint64_t quorum_number,
+                               uint64_t index, uint64_t term, const uint8_t **ret_record,
+                               struct record_head *ret_head)
 {
     struct tape_cursor *own = cursor_of(cursor);
     if (own->quorum_number != quorum_number) {

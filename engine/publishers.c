@@ -7,7 +7,8 @@
 #include "check.h"
 #include "engine_internal.h"
 
-/* Entries of one PUBLISH frame that are handed to the log at once: a 9,000-byte frame of 64-byte messages holds 126. */
+/* Entries of one PUBLISH frame that are handed to the log at once: a 9,000-byte frame of 64-byte messages
+ * holds 126. */
 #define ENTRIES_MAX      128
 #define ENTRY_HEAD_BYTES 4
 /* A silent publisher's place is free for another after this; its source's state stays in the log. */
@@ -141,10 +142,11 @@ struct frame_entries {
     uint32_t left;
 };
 
-/* Collects entries from `entries` into `batch` while they are good; returns why it stopped (OK: at the end of the
- * frame, or the batch is full). */
-static enum publish_status gather(struct engine *engine, struct stream_state *tail, struct frame_entries *entries,
-                                  uint64_t source_id, uint64_t arrival_ns, struct batch *batch)
+/* Collects entries from `entries` into `batch` while they are good; returns why it stopped (OK: at the end of
+ * the frame, or the batch is full). */
+static enum publish_status gather(struct engine *engine, struct stream_state *tail,
+                                  struct frame_entries *entries, uint64_t source_id, uint64_t arrival_ns,
+                                  struct batch *batch)
 {
     uint64_t base = stream_next_sequence(tail);
     batch->count = 0;
@@ -161,9 +163,10 @@ static enum publish_status gather(struct engine *engine, struct stream_state *ta
         if (blocks_bytes > engine->options.data_blocks_bytes_max) {
             return PUBLISH_TOO_LARGE;
         }
-        /* The batch is not applied yet: an entry behind `count` fresh ones is as fresh as the first of them. */
-        enum stream_verdict verdict = stream_admit(tail, source_id, entries->source_sequence - batch->count, blocks,
-                                                   blocks_bytes, message_count);
+        /* The batch is not applied yet: an entry behind `count` fresh ones is as fresh as the first of them.
+         */
+        enum stream_verdict verdict = stream_admit(tail, source_id, entries->source_sequence - batch->count,
+                                                   blocks, blocks_bytes, message_count);
 #ifdef TALLY_MUTANT_DOUBLED_RETRY
         struct stream_source known;
         if (verdict == STREAM_DUPLICATE && stream_find_source(tail, source_id, &known)) {
@@ -173,12 +176,11 @@ static enum publish_status gather(struct engine *engine, struct stream_state *ta
 #endif
         if (verdict == STREAM_FRESH) {
             uint8_t *head = batch->heads[batch->count];
-            stream_data_head_encode(
-                &(struct stream_data_head){.base_sequence = base,
-                                           .source_id = source_id,
-                                           .source_sequence = entries->source_sequence,
-                                           .message_count = (uint16_t)message_count},
-                head);
+            stream_data_head_encode(&(struct stream_data_head){.base_sequence = base,
+                                                               .source_id = source_id,
+                                                               .source_sequence = entries->source_sequence,
+                                                               .message_count = (uint16_t)message_count},
+                                    head);
             batch->entries[batch->count++] = (struct host_entry){.type = RECORD_DATA,
                                                                  .head = head,
                                                                  .head_bytes = STREAM_DATA_HEAD_BYTES,
@@ -223,8 +225,9 @@ static bool take_entries(struct engine *engine, struct engine_quorum *quorum, st
         }
         struct host_receipt receipt;
         int error = 0;
-        enum replicator_refusal refusal = host_submit(engine->host, engine_slot_of(engine, quorum), batch.entries,
-                                                      batch.count, engine->now_ns, &receipt, &error);
+        enum replicator_refusal refusal =
+            host_submit(engine->host, engine_slot_of(engine, quorum), batch.entries, batch.count,
+                        engine->now_ns, &receipt, &error);
         if (refusal == REPLICATOR_BUSY && error != -ENOSPC) {
             return false;
         }
@@ -235,7 +238,8 @@ static bool take_entries(struct engine *engine, struct engine_quorum *quorum, st
         apply_batch(quorum, &batch, receipt.first_index);
         engine->entry_count += batch.count;
     }
-    if (status != PUBLISH_OK && publisher->status == PUBLISH_OK) { /* the first of a turn: what follows comes of it */
+    if (status != PUBLISH_OK &&
+        publisher->status == PUBLISH_OK) { /* the first of a turn: what follows comes of it */
         publisher->status = (uint8_t)status;
     }
     return true;
@@ -337,8 +341,8 @@ unsigned publishers_reply(struct engine *engine)
     for (unsigned i = 0; i < count; i++) {
         struct publisher *publisher = &publishers->places[publishers->owed[i]];
         struct publish_reply reply = reply_of(engine, publisher);
-        send_reply(engine, &publisher->channel, engine->quorums[publisher->slot].number, publisher->message_id,
-                   &reply);
+        send_reply(engine, &publisher->channel, engine->quorums[publisher->slot].number,
+                   publisher->message_id, &reply);
         publisher->owed = 0;
         publisher->status = PUBLISH_OK;
     }

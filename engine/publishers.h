@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Publishers attached to this core: who is to hear of which source's progress. What a source has in the log is the
- * stream state's knowledge alone; an attachment may be lost and made again at any time. */
+/* Publishers attached to this core: who is to hear of which source's progress. What a source has in the log
+ * is the stream state's knowledge alone; an attachment may be lost and made again at any time. */
 #ifndef TALLY_PUBLISHERS_H
 #define TALLY_PUBLISHERS_H
 
@@ -8,10 +8,10 @@
 
 struct publisher {
     uint64_t source_id;
-    uint32_t slot;    /* quorum */
+    uint32_t slot; /* quorum */
     uint8_t in_use;
-    uint8_t owed;     /* a reply is due this turn */
-    uint8_t status;   /* enum publish_status, of the last refusal; OK again once told */
+    uint8_t owed;   /* a reply is due this turn */
+    uint8_t status; /* enum publish_status, of the last refusal; OK again once told */
     uint8_t zero;
     uint64_t message_id; /* of its newest request */
     uint64_t heard_ns;

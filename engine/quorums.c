@@ -134,7 +134,8 @@ bool engine_receive_unknown(struct engine *engine, const struct message *message
     }
     if (record_check(tail, tail_bytes, &head) != RECORD_GOOD || head.type != RECORD_CONFIGURATION ||
         head.index != 1 ||
-        !quorum_payload_decode(tail + RECORD_HEAD_BYTES, head.length - (size_t)RECORD_HEAD_BYTES, &voters, name) ||
+        !quorum_payload_decode(tail + RECORD_HEAD_BYTES, head.length - (size_t)RECORD_HEAD_BYTES, &voters,
+                               name) ||
         number_of(engine, name, &voters) != message->quorum_number) {
         engine->refused_count++;
         return true;
@@ -144,6 +145,6 @@ bool engine_receive_unknown(struct engine *engine, const struct message *message
         engine->refused_count++;
         return error != -EBUSY;
     }
-    return host_receive(engine->host, engine_slot_of(engine, quorum), message, tail, tail_bytes, engine->now_ns) !=
-           HOST_BUSY;
+    return host_receive(engine->host, engine_slot_of(engine, quorum), message, tail, tail_bytes,
+                        engine->now_ns) != HOST_BUSY;
 }

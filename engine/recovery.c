@@ -19,7 +19,8 @@ size_t quorum_payload_encode(const struct configuration *voters, const char *nam
     return used + name_bytes;
 }
 
-bool quorum_payload_decode(const uint8_t *bytes, size_t byte_count, struct configuration *ret_voters, char *ret_name)
+bool quorum_payload_decode(const uint8_t *bytes, size_t byte_count, struct configuration *ret_voters,
+                           char *ret_name)
 {
     size_t used = configuration_peek_bytes(bytes, byte_count);
     struct configuration voters;
@@ -63,7 +64,8 @@ static void add_run(struct recovered_quorum *quorum, uint64_t index, uint64_t te
     if (quorum->run_count > 0 && quorum->runs[quorum->run_count - 1].term == term) {
         return;
     }
-    if (quorum->run_count == RUNS_MAX) { /* the oldest goes; the host looks it up on the tape if it is ever asked */
+    if (quorum->run_count ==
+        RUNS_MAX) { /* the oldest goes; the host looks it up on the tape if it is ever asked */
         memmove(quorum->runs, quorum->runs + 1, sizeof(quorum->runs) - sizeof(quorum->runs[0]));
         quorum->run_count--;
     }

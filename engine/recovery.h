@@ -44,9 +44,11 @@ void recovery_visit(void *context, const struct record_head *head, const uint8_t
 /* What the replicator starts with; points into `quorum`. */
 struct replicator_restart recovery_restart(const struct recovered_quorum *quorum);
 
-/* The payload of a RECORD_QUORUM and of entry 1: a configuration, then the name. Returns bytes written / false. */
+/* The payload of a RECORD_QUORUM and of entry 1: a configuration, then the name. Returns bytes written /
+ * false. */
 size_t quorum_payload_encode(const struct configuration *voters, const char *name, uint8_t *bytes);
-bool quorum_payload_decode(const uint8_t *bytes, size_t byte_count, struct configuration *ret_voters, char *ret_name);
+bool quorum_payload_decode(const uint8_t *bytes, size_t byte_count, struct configuration *ret_voters,
+                           char *ret_name);
 #define QUORUM_PAYLOAD_BYTES_MAX (CONFIGURATION_BYTES_MAX + QUORUM_NAME_BYTES_MAX)
 
 #endif

@@ -5,11 +5,11 @@
 
 #include "engine_internal.h"
 
-#define HEARTBEAT_NS  50000000ull
+#define HEARTBEAT_NS 50000000ull
 /* Sent and not acknowledged for this long: sent again from the last acknowledged entry. */
-#define RESEND_NS     100000000ull
+#define RESEND_NS 100000000ull
 /* Silent for this long: its place is free for another. */
-#define SILENCE_NS    5000000000ull
+#define SILENCE_NS       5000000000ull
 #define WINDOW_BYTES_MAX (4u << 20)
 
 static struct subscriber *find(struct subscribers *subscribers, uint64_t subscriber_id, uint32_t slot)
@@ -53,8 +53,9 @@ static struct message message_to(const struct engine *engine, uint8_t kind, uint
     };
 }
 
-static void send_reply(struct engine *engine, const struct message *request, const struct engine_channel *channel,
-                       const struct engine_quorum *quorum, enum subscribe_status status)
+static void send_reply(struct engine *engine, const struct message *request,
+                       const struct engine_channel *channel, const struct engine_quorum *quorum,
+                       enum subscribe_status status)
 {
     const struct engine_port *port = &engine->options.port;
     uint32_t capacity = 0;
@@ -123,7 +124,8 @@ void subscribers_receive(struct engine *engine, const struct message *message, c
         send_reply(engine, message, channel, NULL, SUBSCRIBE_UNKNOWN_QUORUM);
         return;
     }
-    send_reply(engine, message, channel, quorum, admit(engine, message, engine_slot_of(engine, quorum), channel));
+    send_reply(engine, message, channel, quorum,
+               admit(engine, message, engine_slot_of(engine, quorum), channel));
 }
 
 static void acknowledge(struct engine *engine, struct subscriber *subscriber, uint64_t next_index)
@@ -146,8 +148,8 @@ void subscribers_receive_reply(struct engine *engine, const struct message *mess
 {
     const struct deliver_reply *reply = &message->deliver_reply;
     uint32_t slot = host_find(engine->host, message->quorum_number);
-    struct subscriber *subscriber = slot == HOST_NO_SLOT ? NULL
-                                                         : find(&engine->subscribers, reply->subscriber_id, slot);
+    struct subscriber *subscriber =
+        slot == HOST_NO_SLOT ? NULL : find(&engine->subscribers, reply->subscriber_id, slot);
     if (!subscriber) {
         return;
     }
@@ -170,9 +172,10 @@ static bool may_send(const struct subscriber *subscriber)
             subscriber->unacknowledged_bytes + FRAME_BYTES_MAX <= subscriber->window_bytes);
 }
 
-/* Fills the tail with committed records from next_index on; returns bytes and, in *ret_next, the index behind them. */
-static uint32_t fill(struct engine *engine, struct subscriber *subscriber, uint64_t commit_index, uint8_t *tail,
-                     uint32_t capacity, uint64_t *ret_next)
+/* Fills the tail with committed records from next_index on; returns bytes and, in *ret_next, the index behind
+ * them. */
+static uint32_t fill(struct engine *engine, struct subscriber *subscriber, uint64_t commit_index,
+                     uint8_t *tail, uint32_t capacity, uint64_t *ret_next)
 {
     uint32_t used = 0;
     uint64_t index = subscriber->next_index;
@@ -197,7 +200,8 @@ static uint32_t fill(struct engine *engine, struct subscriber *subscriber, uint6
     return used;
 }
 
-static void note_sent(struct engine *engine, struct subscriber *subscriber, uint32_t bytes, uint64_t next_index)
+static void note_sent(struct engine *engine, struct subscriber *subscriber, uint32_t bytes,
+                      uint64_t next_index)
 {
     uint32_t place = (subscriber->frame_head + subscriber->frame_count) % SUBSCRIBER_FRAMES_MAX;
     if (subscriber->frame_count == 0) {
@@ -211,7 +215,8 @@ static void note_sent(struct engine *engine, struct subscriber *subscriber, uint
 }
 
 /* One frame of entries, or a heartbeat. True when it was sent. */
-static bool send_frame(struct engine *engine, struct subscriber *subscriber, uint64_t commit_index, bool entries)
+static bool send_frame(struct engine *engine, struct subscriber *subscriber, uint64_t commit_index,
+                       bool entries)
 {
     const struct engine_port *port = &engine->options.port;
     uint32_t capacity = 0;

@@ -48,8 +48,8 @@ static void source_record(struct stream_state *state, const struct stream_source
     state->sources[state->slots[slot] - 1] = *source;
 }
 
-/* A source's numbers begin at 1 and grow by one from entry to entry. Were any first number taken, an entry that overtook
- * a lost first one would make that one look logged. */
+/* A source's numbers begin at 1 and grow by one from entry to entry. Were any first number taken, an entry
+ * that overtook a lost first one would make that one look logged. */
 static enum stream_verdict source_check(const struct stream_state *state, uint64_t source_id,
                                         uint64_t source_sequence)
 {

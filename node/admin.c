@@ -10,7 +10,8 @@
 
 #define COMMAND_TIMEOUT_NS 2000000000ull
 
-/* Commands in the hands of a consensus core that does not answer must outlive the request: one of each kind. */
+/* Commands in the hands of a consensus core that does not answer must outlive the request: one of each kind.
+ */
 static struct engine_command bootstrap_command = {.done = true};
 
 static void answer_with(char *answer, int status, const char *text)
@@ -96,12 +97,14 @@ static void execute_bootstrap(struct node *node, const char *arguments, char *an
     command->error = 0;
     strcpy(command->name, name);
     unsigned core = routes_find(node->routes, route_key_of_name((const uint8_t *)name, strlen(name)));
-    int error = consensus_core_command(node->logs[core].core, node->logs[core].lcore, command, COMMAND_TIMEOUT_NS);
+    int error =
+        consensus_core_command(node->logs[core].core, node->logs[core].lcore, command, COMMAND_TIMEOUT_NS);
     const char *failure = error ? strerror(-error) : bootstrap_failure(command);
     if (failure) {
         answer_with(answer, 1, failure);
     } else {
-        answer_with(answer, 0, command->refusal == REPLICATOR_ACCEPTED ? "bootstrapped" : "already bootstrapped");
+        answer_with(answer, 0,
+                    command->refusal == REPLICATOR_ACCEPTED ? "bootstrapped" : "already bootstrapped");
     }
 }
 
@@ -117,7 +120,8 @@ void admin_execute(struct node *node, const char *request, char answer[ADMIN_ANS
     } else if (strncmp(request, "bootstrap ", 10) == 0) {
         execute_bootstrap(node, request + 10, answer);
     } else {
-        answer_with(answer, 2, "unknown request; known: status [--json], bootstrap QUORUM ID,..., @ID REQUEST, "
-                               "@leader QUORUM REQUEST");
+        answer_with(answer, 2,
+                    "unknown request; known: status [--json], bootstrap QUORUM ID,..., @ID REQUEST, "
+                    "@leader QUORUM REQUEST");
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Administration of a running node, on its control thread: requests are lines of text, from the Unix socket or, inside
- * frames, from another node; the answer's first line is an exit status.
+/* Administration of a running node, on its control thread: requests are lines of text, from the Unix socket
+ * or, inside frames, from another node; the answer's first line is an exit status.
  *
  *   status [--json]                     this node and its quorums
  *   bootstrap QUORUM ID,ID,...          the quorum's first entry, here

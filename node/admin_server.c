@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Connections of the Unix socket and requests that travel between nodes. A connection is one request and its answer. A
- * request for another node is one control frame, repeated until its answer comes or its time is over; the other node
- * may carry it out twice, so every request is harmless when repeated. */
+/* Connections of the Unix socket and requests that travel between nodes. A connection is one request and its
+ * answer. A request for another node is one control frame, repeated until its answer comes or its time is
+ * over; the other node may carry it out twice, so every request is harmless when repeated. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #include "frame.h"
 #include "status_text.h"
 
-#define CONNECTIONS_MAX 16
+#define CONNECTIONS_MAX    16
 #define FORWARD_REPEAT_NS  100000000ull
 #define FORWARD_TIMEOUT_NS 3000000000ull
 /* A connection that sends no whole line is closed after this. */
@@ -60,7 +60,8 @@ static int listen_at(const char *path)
     }
     unlink(path); /* a stale file of a dead one, or nothing */
     mode_t before = umask(0077);
-    int error = bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, CONNECTIONS_MAX) != 0;
+    int error =
+        bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, CONNECTIONS_MAX) != 0;
     umask(before);
     if (error) {
         error = -errno;
@@ -262,7 +263,8 @@ static void take_answer(struct admin_server *server, const struct message *messa
         struct connection *connection = &server->connections[i];
         if (connection->fd >= 0 && connection->forward_id == message->admin.request_id &&
             connection->forward_node_id == message->sender_id) {
-            uint32_t kept = text_bytes < sizeof(server->answer) ? text_bytes : (uint32_t)sizeof(server->answer) - 1;
+            uint32_t kept =
+                text_bytes < sizeof(server->answer) ? text_bytes : (uint32_t)sizeof(server->answer) - 1;
             memcpy(server->answer, text, kept);
             server->answer[kept] = '\0';
             finish(server, connection);

@@ -28,7 +28,8 @@ uint64_t random_id_draw(void)
 {
     uint64_t id = 0;
     while (id == 0) {
-        ASSERT(getrandom(&id, sizeof(id), 0) == sizeof(id)); /* up to 256 bytes are never short (getrandom(2)) */
+        ASSERT(getrandom(&id, sizeof(id), 0) ==
+               sizeof(id)); /* up to 256 bytes are never short (getrandom(2)) */
         id &= INT64_MAX;
     }
     return id;

@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/* Another number after each boot of the machine (/proc/sys/kernel/random/boot_id); 0 when the kernel does not say. */
+/* Another number after each boot of the machine (/proc/sys/kernel/random/boot_id); 0 when the kernel does not
+ * say. */
 uint64_t boot_id_read(void);
 
 /* A random number that is not 0, from the kernel (getrandom). */

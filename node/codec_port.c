@@ -31,12 +31,13 @@ static unsigned route(const struct codec_port *port, const struct message *messa
 }
 
 static unsigned decode(void *context, const uint8_t *bytes, uint32_t byte_count, void *ret_message,
-                       const uint8_t **ret_tail, uint32_t *ret_tail_bytes, uint8_t *ret_lane, uint64_t *ret_node_id,
-                       unsigned *ret_consensus_core)
+                       const uint8_t **ret_tail, uint32_t *ret_tail_bytes, uint8_t *ret_lane,
+                       uint64_t *ret_node_id, unsigned *ret_consensus_core)
 {
     struct codec_port *port = context;
     struct message *message = ret_message;
-    enum frame_verdict verdict = frame_decode(port->codec, bytes, byte_count, message, ret_tail, ret_tail_bytes);
+    enum frame_verdict verdict =
+        frame_decode(port->codec, bytes, byte_count, message, ret_tail, ret_tail_bytes);
     if (verdict != FRAME_GOOD) {
         return verdict;
     }
@@ -49,7 +50,8 @@ static unsigned decode(void *context, const uint8_t *bytes, uint32_t byte_count,
     return FRAME_GOOD;
 }
 
-static uint8_t *encode(void *context, const void *message, uint64_t sequence, uint8_t *tail, uint32_t tail_bytes)
+static uint8_t *encode(void *context, const void *message, uint64_t sequence, uint8_t *tail,
+                       uint32_t tail_bytes)
 {
     struct codec_port *port = context;
     return frame_encode_before(port->codec, message, sequence, tail, tail_bytes);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The codec as the dataplane wants it: frames are judged and routed here, on the dataplane core that received them. */
+/* The codec as the dataplane wants it: frames are judged and routed here, on the dataplane core that received
+ * them. */
 #ifndef TALLY_CODEC_PORT_H
 #define TALLY_CODEC_PORT_H
 

@@ -40,11 +40,13 @@ static int ask(const struct config *config, const char *request, FILE *out)
     ssize_t got = 0;
     int fd = connect_to(config->admin_socket);
     if (fd < 0) {
-        fprintf(stderr, "tally: no node answers at %s: %s; is `tally node` running?\n", config->admin_socket, strerror(errno));
+        fprintf(stderr, "tally: no node answers at %s: %s; is `tally node` running?\n", config->admin_socket,
+                strerror(errno));
         return 1;
     }
     if (send(fd, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request)) {
-        while (used < sizeof(answer) - 1 && (got = recv(fd, answer + used, sizeof(answer) - 1 - used, 0)) > 0) {
+        while (used < sizeof(answer) - 1 &&
+               (got = recv(fd, answer + used, sizeof(answer) - 1 - used, 0)) > 0) {
             used += (size_t)got;
         }
     }
@@ -162,8 +164,8 @@ int command_bootstrap(int argc, char **argv)
         done += ask(&options.config, request, stdout) == 0;
     }
     if (done < total / 2 + 1) {
-        fprintf(stderr, "tally: %u of %u voters are bootstrapped; a majority is needed, repeat the command\n", done,
-                total);
+        fprintf(stderr, "tally: %u of %u voters are bootstrapped; a majority is needed, repeat the command\n",
+                done, total);
         return 1;
     }
     return 0;

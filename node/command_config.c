@@ -18,7 +18,8 @@ int command_config(int argc, char **argv)
             fprintf(stderr, "tally: %s\n", error_text);
             return 2;
         }
-        printf("%s: good: cluster %llu, node %llu, %u dataplane and %u consensus cores on %u threads, %u peers\n",
+        printf("%s: good: cluster %llu, node %llu, %u dataplane and %u consensus cores on %u threads, %u "
+               "peers\n",
                argv[i], (unsigned long long)config.cluster_id, (unsigned long long)config.node_id,
                config.dataplane_count, config.consensus_count, config.thread_count, config.peer_count);
     }

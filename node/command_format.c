@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Makes a node's tapes, each written whole, and with them the node's identity: one incarnation for all of them. */
+/* Makes a node's tapes, each written whole, and with them the node's identity: one incarnation for all of
+ * them. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,7 +46,8 @@ static enum poll_profile profile_of(const struct config *config, unsigned consen
     return POLL_SHARED;
 }
 
-/* Measured beside the tape to be, idling as the log's thread will. 0: it could not be, `error_text` says why. */
+/* Measured beside the tape to be, idling as the log's thread will. 0: it could not be, `error_text` says why.
+ */
 static enum tape_sync choose_sync(const struct config_log *log, enum poll_profile profile, char *error_text)
 {
     struct probe_options options = {
@@ -58,7 +60,8 @@ static enum tape_sync choose_sync(const struct config_log *log, enum poll_profil
     static const char *const names[] = {"write + fdatasync", "write with RWF_DSYNC"};
     for (size_t i = 0; i < 2; i++) {
         printf("log %s: %s: p50 %.1f us, p99 %.1f us%s\n", log->name, names[i], (double)both[i]->p50_ns / 1e3,
-               (double)both[i]->p99_ns / 1e3, (result.choice == TAPE_SYNC_DSYNC) == (i == 1) ? "  <- chosen" : "");
+               (double)both[i]->p99_ns / 1e3,
+               (result.choice == TAPE_SYNC_DSYNC) == (i == 1) ? "  <- chosen" : "");
     }
     return result.choice;
 }
@@ -71,7 +74,9 @@ static int format_log(const struct config *config, unsigned index, uint64_t inca
     char error_text[256] = "";
     struct progress progress = {.name = log->name, .shown = isatty(STDERR_FILENO), .last_percent = 101};
     struct tape_format_options options = {
-        .identity = {.cluster_id = config->cluster_id, .node_id = config->node_id, .incarnation = incarnation},
+        .identity = {.cluster_id = config->cluster_id,
+                     .node_id = config->node_id,
+                     .incarnation = incarnation},
         .size_bytes = log->size_bytes,
         .chunk_bytes = (uint32_t)log->chunk_bytes,
         .sync = (enum tape_sync)log->sync,

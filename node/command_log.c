@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The log's tools, on a tape that no node has open. Exit status: 0 good, 1 damaged or unreadable, 2 wrong usage. */
+/* The log's tools, on a tape that no node has open. Exit status: 0 good, 1 damaged or unreadable, 2 wrong
+ * usage. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -56,7 +57,8 @@ static int print_verdict(enum tape_verdict verdict, const struct tape_report *re
            " times\n",
            tape_verdict_name(verdict), report->identity.cluster_id, report->identity.node_id,
            report->identity.incarnation, report->identity.log_name, report->open_count);
-    printf("      %" PRIu64 " chunks, %" PRIu64 " blocks, %" PRIu64 " records, torn tail of %" PRIu64 " bytes\n",
+    printf("      %" PRIu64 " chunks, %" PRIu64 " blocks, %" PRIu64 " records, torn tail of %" PRIu64
+           " bytes\n",
            report->chunk_count, report->block_count, report->record_count, report->torn_bytes);
     if (verdict == TAPE_DAMAGED) {
         printf("      bad block at or below a durable mark at offset %" PRIu64 "\n", report->damage_offset);
@@ -64,12 +66,13 @@ static int print_verdict(enum tape_verdict verdict, const struct tape_report *re
     return verdict == TAPE_OPEN ? 0 : 1;
 }
 
-static void print_record(void *context, const struct record_head *head, const uint8_t *payload, uint64_t position)
+static void print_record(void *context, const struct record_head *head, const uint8_t *payload,
+                         uint64_t position)
 {
     (void)context;
     (void)payload;
-    printf("%12" PRIu64 "  %016" PRIx64 "  %-13s index %" PRIu64 " term %" PRIu64 " length %u arrival %" PRIu64
-           " log time %" PRIu64 " crc %08x\n",
+    printf("%12" PRIu64 "  %016" PRIx64 "  %-13s index %" PRIu64 " term %" PRIu64
+           " length %u arrival %" PRIu64 " log time %" PRIu64 " crc %08x\n",
            position, head->quorum_number, record_type_name(head->type), head->index, head->term, head->length,
            head->arrival_ns, head->log_time_ns, head->crc);
 }
@@ -89,7 +92,8 @@ struct verification {
     bool hole;
 };
 
-static void verify_entry(void *context, const struct record_head *head, const uint8_t *payload, uint64_t position)
+static void verify_entry(void *context, const struct record_head *head, const uint8_t *payload,
+                         uint64_t position)
 {
     struct verification *verification = context;
     (void)position;
@@ -114,10 +118,12 @@ static int verify_quorum(struct device *device, const char *name)
         return 1;
     }
     bool good = !result.contradicted && !verification.hole && !verification.fault_index;
-    printf("quorum %s: last index %" PRIu64 ", committed at least %" PRIu64 ", next sequence %" PRIu64 ", %s\n", name,
-           result.last_index, result.commit_index, state.next_sequence, good ? "good" : "BAD");
+    printf("quorum %s: last index %" PRIu64 ", committed at least %" PRIu64 ", next sequence %" PRIu64
+           ", %s\n",
+           name, result.last_index, result.commit_index, state.next_sequence, good ? "good" : "BAD");
     if (verification.fault_index) {
-        printf("  entry %" PRIu64 ": %s\n", verification.fault_index, stream_verdict_name(verification.fault));
+        printf("  entry %" PRIu64 ": %s\n", verification.fault_index,
+               stream_verdict_name(verification.fault));
     }
     return good ? 0 : 1;
 }
@@ -142,7 +148,8 @@ static int verify(struct device *device, const struct log_options *options)
 }
 
 /* A DATA entry's blocks are BinaryFILE already: length, message, repeated. */
-static void export_entry(void *context, const struct record_head *head, const uint8_t *payload, uint64_t position)
+static void export_entry(void *context, const struct record_head *head, const uint8_t *payload,
+                         uint64_t position)
 {
     FILE *file = context;
     (void)position;
@@ -167,10 +174,10 @@ static int export(struct device *device, const struct log_options *options)
     written &= fclose(file) == 0;
     if (!written || !result.found || result.verdict != TAPE_OPEN || result.contradicted) {
         fprintf(stderr, "tally: export of %s: %s\n", options->quorum,
-                !written                        ? "the file could not be written"
-                : result.verdict != TAPE_OPEN   ? tape_verdict_name(result.verdict)
-                : result.found                  ? "its records contradict each other"
-                                                : "no such quorum on this tape");
+                !written                      ? "the file could not be written"
+                : result.verdict != TAPE_OPEN ? tape_verdict_name(result.verdict)
+                : result.found                ? "its records contradict each other"
+                                              : "no such quorum on this tape");
         unlink(options->out);
         return 1;
     }

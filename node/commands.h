@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The subcommands of `tally`. argv[0] is the subcommand's name. Exit status: 0 done, 1 it did not work, 2 it was asked
- * for wrongly and nothing was touched. */
+/* The subcommands of `tally`. argv[0] is the subcommand's name. Exit status: 0 done, 1 it did not work, 2 it
+ * was asked for wrongly and nothing was touched. */
 #ifndef TALLY_COMMANDS_H
 #define TALLY_COMMANDS_H
 

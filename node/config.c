@@ -2,8 +2,8 @@
 /* The file is read with rte_cfgfile, which keeps no line numbers; a refusal looks its line up in the text. */
 #include "config.h"
 
-#include <errno.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,17 +13,17 @@
 #include "config_check.h"
 #include "config_value.h"
 
-#define KEY(struct_name, member, key_kind, low, high, is_required)                                                \
-    {                                                                                                             \
-        .name = #member, .kind = (key_kind), .offset = offsetof(struct struct_name, member), .minimum = (low),    \
-        .maximum = (high), .required = (is_required)                                                              \
+#define KEY(struct_name, member, key_kind, low, high, is_required)                                           \
+    {                                                                                                        \
+        .name = #member, .kind = (key_kind), .offset = offsetof(struct struct_name, member),                 \
+        .minimum = (low), .maximum = (high), .required = (is_required)                                       \
     }
-#define TEXT(struct_name, member, is_required)                                                                    \
+#define TEXT(struct_name, member, is_required)                                                               \
     KEY(struct_name, member, VALUE_TEXT, 0, sizeof(((struct struct_name *)0)->member), is_required)
-#define NAMED(text, struct_name, member, key_kind, low, high, is_required)                                        \
-    {                                                                                                             \
-        .name = (text), .kind = (key_kind), .offset = offsetof(struct struct_name, member), .minimum = (low),     \
-        .maximum = (high), .required = (is_required)                                                              \
+#define NAMED(text, struct_name, member, key_kind, low, high, is_required)                                   \
+    {                                                                                                        \
+        .name = (text), .kind = (key_kind), .offset = offsetof(struct struct_name, member),                  \
+        .minimum = (low), .maximum = (high), .required = (is_required)                                       \
     }
 #define MS 1000000ull
 
@@ -46,10 +46,9 @@ static const struct config_key node_keys[] = {
     KEY(config, huge_pages, VALUE_YES_NO, 0, 0, false),
     NAMED("mbufs", config, mbuf_count, VALUE_NUMBER, 512, 1u << 20, false),
     {0}};
-static const struct config_key thread_keys[] = {
-    KEY(config_thread, cpu, VALUE_NUMBER, 0, 1023, true),
-    KEY(config_thread, profile, VALUE_PROFILE, 0, 0, true),
-    {0}};
+static const struct config_key thread_keys[] = {KEY(config_thread, cpu, VALUE_NUMBER, 0, 1023, true),
+                                                KEY(config_thread, profile, VALUE_PROFILE, 0, 0, true),
+                                                {0}};
 static const struct config_key log_keys[] = {
     TEXT(config_log, path, true),
     NAMED("size", config_log, size_bytes, VALUE_BYTES, 1ull << 20, 1ull << 50, true),
@@ -161,7 +160,8 @@ static const struct config_key *find_key(const struct config_key *keys, const ch
     return NULL;
 }
 
-/* Keys that are not one value: `special` names the one that the section has; its text goes to *ret_special. */
+/* Keys that are not one value: `special` names the one that the section has; its text goes to *ret_special.
+ */
 static bool read_section(const struct reading *reading, const char *section, const struct config_key *keys,
                          void *place, const char *special, const char **ret_special)
 {
@@ -358,8 +358,8 @@ static bool read_sections(const struct reading *reading)
     for (size_t i = 0; i < 2; i++) {
         const char *needed = i == 0 ? "cluster" : "node";
         if (!rte_cfgfile_has_section(reading->file, needed)) {
-            snprintf(reading->error_text, CONFIG_ERROR_BYTES, "%s:1: the section [%s] is missing", reading->path,
-                     needed);
+            snprintf(reading->error_text, CONFIG_ERROR_BYTES, "%s:1: the section [%s] is missing",
+                     reading->path, needed);
             return false;
         }
     }
@@ -380,8 +380,8 @@ bool config_load(const char *path, struct config *ret_config, char *error_text)
     struct rte_cfgfile *file =
         bad_line ? NULL : rte_cfgfile_load_with_params(path, CFG_FLAG_EMPTY_VALUES, &parameters);
     if (!file) {
-        snprintf(error_text, CONFIG_ERROR_BYTES, "%s:%u: not an INI file; allowed: [section], key = value, # comment",
-                 path, bad_line);
+        snprintf(error_text, CONFIG_ERROR_BYTES,
+                 "%s:%u: not an INI file; allowed: [section], key = value, # comment", path, bad_line);
         return false;
     }
     set_defaults(&config);

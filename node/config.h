@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A node's configuration: one INI file, read strictly. Everything unknown, malformed, missing or contradictory is
- * refused with file and line and what is allowed, before anything is touched. docs/operations.md lists the keys. */
+/* A node's configuration: one INI file, read strictly. Everything unknown, malformed, missing or
+ * contradictory is refused with file and line and what is allowed, before anything is touched.
+ * docs/operations.md lists the keys. */
 #ifndef TALLY_CONFIG_H
 #define TALLY_CONFIG_H
 
@@ -10,13 +11,13 @@
 #include "dataplane.h"
 #include "tape.h"
 
-#define CONFIG_PATH_BYTES   108 /* what a Unix socket's address holds */
-#define CONFIG_TEXT_BYTES   128
-#define CONFIG_DEVICES_MAX  8
-#define CONFIG_ETHDEVS_MAX  4
-#define CONFIG_THREADS_MAX  (DATAPLANE_CORES_MAX + CONSENSUS_CORES_MAX)
-#define CONFIG_PARTS_MAX    3 /* on one thread */
-#define CONFIG_ERROR_BYTES  512
+#define CONFIG_PATH_BYTES  108 /* what a Unix socket's address holds */
+#define CONFIG_TEXT_BYTES  128
+#define CONFIG_DEVICES_MAX 8
+#define CONFIG_ETHDEVS_MAX 4
+#define CONFIG_THREADS_MAX (DATAPLANE_CORES_MAX + CONSENSUS_CORES_MAX)
+#define CONFIG_PARTS_MAX   3 /* on one thread */
+#define CONFIG_ERROR_BYTES 512
 
 enum config_part_kind { CONFIG_DATAPLANE = 1, CONFIG_CONSENSUS = 2 };
 
@@ -89,7 +90,8 @@ struct config {
     unsigned peer_count;
 };
 
-/* True, or false with one line in `error_text` (CONFIG_ERROR_BYTES): "FILE:LINE: what is wrong; what is allowed". */
+/* True, or false with one line in `error_text` (CONFIG_ERROR_BYTES): "FILE:LINE: what is wrong; what is
+ * allowed". */
 bool config_load(const char *path, struct config *ret_config, char *error_text);
 
 #endif

@@ -40,7 +40,8 @@ static const char *check_threads(struct config *config, const char **ret_section
 {
     const struct config_thread *twice = NULL;
     int dataplane = count_parts(config, CONFIG_DATAPLANE, &config->dataplane_count, &twice);
-    int consensus = dataplane < 0 ? 0 : count_parts(config, CONFIG_CONSENSUS, &config->consensus_count, &twice);
+    int consensus =
+        dataplane < 0 ? 0 : count_parts(config, CONFIG_CONSENSUS, &config->consensus_count, &twice);
     if (twice) {
         *ret_section = thread_section(twice);
         return "runs a part that another thread runs";

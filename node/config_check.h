@@ -5,7 +5,8 @@
 
 #include "config.h"
 
-/* NULL when all fits, else what does not, and the section to look at. Also counts the cores that the threads name. */
+/* NULL when all fits, else what does not, and the section to look at. Also counts the cores that the threads
+ * name. */
 const char *config_contradiction(struct config *config, const char **ret_section);
 
 /* The first line of the file that is neither a section, a key with a value, a comment nor empty; 0: none. */

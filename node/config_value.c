@@ -22,8 +22,8 @@ struct word {
     uint64_t value;
 };
 
-static const struct unit byte_units[] = {
-    {"", 1}, {"K", 1ull << 10}, {"M", 1ull << 20}, {"G", 1ull << 30}, {"T", 1ull << 40}, {NULL, 0}};
+static const struct unit byte_units[] = {{"", 1},           {"K", 1ull << 10}, {"M", 1ull << 20},
+                                         {"G", 1ull << 30}, {"T", 1ull << 40}, {NULL, 0}};
 static const struct unit duration_units[] = {
     {"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}, {NULL, 0}};
 static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
@@ -104,8 +104,8 @@ static bool read_mac(const char *text, uint8_t *place, char *allowed)
     unsigned bytes[6];
     char rest = 0;
     snprintf(allowed, ALLOWED_BYTES, "six bytes like 02:00:00:00:00:01");
-    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &bytes[0], &bytes[1], &bytes[2], &bytes[3], &bytes[4], &bytes[5],
-               &rest) != 6) {
+    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &bytes[0], &bytes[1], &bytes[2], &bytes[3], &bytes[4],
+               &bytes[5], &rest) != 6) {
         return false;
     }
     for (unsigned i = 0; i < 6; i++) {

@@ -12,7 +12,7 @@ enum value_kind {
     VALUE_BYTES,    /* with K, M, G or T (powers of 1,024) */
     VALUE_DURATION, /* with ns, us, ms or s */
     VALUE_YES_NO,
-    VALUE_TEXT,     /* into a char array of `maximum` bytes, its NUL included */
+    VALUE_TEXT, /* into a char array of `maximum` bytes, its NUL included */
     VALUE_PROFILE,
     VALUE_SYNC,
     VALUE_IPV4, /* u32, network order */

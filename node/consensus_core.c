@@ -28,7 +28,8 @@ struct consensus_core {
     struct engine_command *command_places[COMMANDS_MAX];
 };
 
-_Static_assert(sizeof(struct frame_channel) <= sizeof(struct engine_channel), "a channel fits its opaque place");
+_Static_assert(sizeof(struct frame_channel) <= sizeof(struct engine_channel),
+               "a channel fits its opaque place");
 
 static uint64_t wall_ns(void *context)
 {
@@ -38,8 +39,8 @@ static uint64_t wall_ns(void *context)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static uint8_t *port_begin(void *context, uint64_t node_id, const struct engine_channel *channel, unsigned lane,
-                           uint32_t *ret_capacity_bytes)
+static uint8_t *port_begin(void *context, uint64_t node_id, const struct engine_channel *channel,
+                           unsigned lane, uint32_t *ret_capacity_bytes)
 {
     struct consensus_core *core = context;
     struct frame_channel way = {0};
@@ -93,8 +94,8 @@ static bool offer(struct consensus_core *core, struct frame_descriptor *descript
     struct engine_channel channel;
     memset(&channel, 0, sizeof(channel));
     memcpy(channel.bytes, &descriptor->channel, sizeof(descriptor->channel));
-    if (!engine_receive(core->engine, frame_message(descriptor), descriptor->tail, descriptor->tail_bytes, &channel,
-                        descriptor->arrival_ns)) {
+    if (!engine_receive(core->engine, frame_message(descriptor), descriptor->tail, descriptor->tail_bytes,
+                        &channel, descriptor->arrival_ns)) {
         return false;
     }
     frame_give(descriptor);

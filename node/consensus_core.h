@@ -21,8 +21,8 @@ struct lcore_part consensus_core_log_part(struct consensus_core *core);
 
 /* ---- the control thread ---- */
 
-/* Hands a command over and waits for it, at most `timeout_ns`; then -ETIMEDOUT, and the command stays the core's until
- * its `done` is set. `lcore` is woken. */
+/* Hands a command over and waits for it, at most `timeout_ns`; then -ETIMEDOUT, and the command stays the
+ * core's until its `done` is set. `lcore` is woken. */
 int consensus_core_command(struct consensus_core *core, struct lcore *lcore, struct engine_command *command,
                            uint64_t timeout_ns);
 bool consensus_core_next_event(struct consensus_core *core, struct engine_event *ret_event);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two passes: the first finds the bounds and every truncation, the second visits what no later truncation took back. */
+/* Two passes: the first finds the bounds and every truncation, the second visits what no later truncation
+ * took back. */
 #include "log_walk.h"
 
 #include <stdlib.h>
@@ -50,18 +51,21 @@ static void note(void *context, const struct record_head *head, const uint8_t *p
         realloc(walk->truncations, (walk->truncation_count + 1) * sizeof(*walk->truncations));
     ASSERT(grown != NULL);
     walk->truncations = grown;
-    walk->truncations[walk->truncation_count++] = (struct truncation){.position = position, .from = head->index};
+    walk->truncations[walk->truncation_count++] =
+        (struct truncation){.position = position, .from = head->index};
 }
 
-static void visit_valid(void *context, const struct record_head *head, const uint8_t *payload, uint64_t position)
+static void visit_valid(void *context, const struct record_head *head, const uint8_t *payload,
+                        uint64_t position)
 {
     struct walk *walk = context;
     while (walk->truncation_next < walk->truncation_count &&
            walk->truncations[walk->truncation_next].position <= position) {
         walk->truncation_next++;
     }
-    uint64_t taken_back =
-        walk->truncation_next < walk->truncation_count ? walk->truncations[walk->truncation_next].from : UINT64_MAX;
+    uint64_t taken_back = walk->truncation_next < walk->truncation_count
+                              ? walk->truncations[walk->truncation_next].from
+                              : UINT64_MAX;
     if (head->quorum_number == walk->number && record_type_is_entry(head->type) && head->index < taken_back &&
         head->index <= walk->end_index) {
         walk->visited_count++;

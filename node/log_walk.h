@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The committed entries of one quorum on a tape that no node has open, in index order: for export and verify. */
+/* The committed entries of one quorum on a tape that no node has open, in index order: for export and verify.
+ */
 #ifndef TALLY_LOG_WALK_H
 #define TALLY_LOG_WALK_H
 
@@ -11,10 +12,10 @@
 struct log_walk_result {
     enum tape_verdict verdict;
     struct tape_report report;
-    bool found;              /* the quorum is on the tape */
-    bool contradicted;       /* its records contradict each other */
+    bool found;        /* the quorum is on the tape */
+    bool contradicted; /* its records contradict each other */
     uint64_t last_index;
-    uint64_t commit_index;   /* durable lower bound */
+    uint64_t commit_index; /* durable lower bound */
     uint64_t visited_count;
 };
 

@@ -12,7 +12,8 @@
 #include "log_reader.h"
 #include "uring_device.h"
 
-/* Frames in and out of one dataplane core in one turn: bounds what a consensus core on the same thread waits. */
+/* Frames in and out of one dataplane core in one turn: bounds what a consensus core on the same thread waits.
+ */
 #define DATAPLANE_BUDGET 64
 #define STOP_TIMEOUT_NS  10000000000ull
 
@@ -90,7 +91,8 @@ static bool create_dataplane(struct node *node, char *error_text)
     return dataplane_create(&node->arena, &options, &node->dataplane, error_text) == 0;
 }
 
-static bool open_devices(struct node *node, unsigned index, void *memory, size_t memory_bytes, char *error_text)
+static bool open_devices(struct node *node, unsigned index, void *memory, size_t memory_bytes,
+                         char *error_text)
 {
     const struct config_log *log = &node->config.logs[index];
     struct node_log *place = &node->logs[index];
@@ -110,27 +112,30 @@ static bool open_devices(struct node *node, unsigned index, void *memory, size_t
            uring_device_open(&node->arena, &reader_options, &place->reader_device, error_text) == 0;
 }
 
-static bool accept_tape(const struct config_log *log, enum tape_verdict verdict, const struct tape_report *report,
-                        char *error_text)
+static bool accept_tape(const struct config_log *log, enum tape_verdict verdict,
+                        const struct tape_report *report, char *error_text)
 {
     if (verdict != TAPE_OPEN) {
-        snprintf(error_text, NODE_ERROR_BYTES,
-                 "log %s (%s): %s (the tape is cluster %llu, node %llu, incarnation %llx, log %s; bad block at %llu)",
-                 log->name, log->path, tape_verdict_name(verdict), (unsigned long long)report->identity.cluster_id,
-                 (unsigned long long)report->identity.node_id, (unsigned long long)report->identity.incarnation,
-                 report->identity.log_name, (unsigned long long)report->damage_offset);
+        snprintf(
+            error_text, NODE_ERROR_BYTES,
+            "log %s (%s): %s (the tape is cluster %llu, node %llu, incarnation %llx, log %s; bad block at "
+            "%llu)",
+            log->name, log->path, tape_verdict_name(verdict), (unsigned long long)report->identity.cluster_id,
+            (unsigned long long)report->identity.node_id, (unsigned long long)report->identity.incarnation,
+            report->identity.log_name, (unsigned long long)report->damage_offset);
         return false;
     }
     if (report->size_bytes != log->size_bytes || report->chunk_bytes != log->chunk_bytes) {
         snprintf(error_text, NODE_ERROR_BYTES,
-                 "log %s (%s): formatted with size %llu and chunk %u, the configuration says %llu and %llu", log->name,
-                 log->path, (unsigned long long)report->size_bytes, report->chunk_bytes,
+                 "log %s (%s): formatted with size %llu and chunk %u, the configuration says %llu and %llu",
+                 log->name, log->path, (unsigned long long)report->size_bytes, report->chunk_bytes,
                  (unsigned long long)log->size_bytes, (unsigned long long)log->chunk_bytes);
         return false;
     }
     if (log->sync != 0 && (uint64_t)report->sync != log->sync) {
         snprintf(error_text, NODE_ERROR_BYTES,
-                 "log %s (%s): the configuration's sync is not the one it was formatted with; sync = probe takes that",
+                 "log %s (%s): the configuration's sync is not the one it was formatted with; sync = probe "
+                 "takes that",
                  log->name, log->path);
         return false;
     }
@@ -165,8 +170,8 @@ static bool open_log(struct node *node, unsigned index, char *error_text)
         return false;
     }
     options.device = node->logs[index].device;
-    enum tape_verdict verdict = consensus_core_create(&node->arena, index, node->dataplane, node->routes, &options,
-                                                      &node->logs[index].core, &report);
+    enum tape_verdict verdict = consensus_core_create(&node->arena, index, node->dataplane, node->routes,
+                                                      &options, &node->logs[index].core, &report);
     return accept_tape(log, verdict, &report, error_text);
 }
 
@@ -195,7 +200,8 @@ static bool create_lcores(struct node *node, char *error_text)
         const struct config_thread *thread = &config->threads[t];
         struct lcore *lcore = lcore_create(&node->arena, (enum poll_profile)thread->profile);
         if (!lcore) {
-            snprintf(error_text, NODE_ERROR_BYTES, "thread %llu: no descriptors left; raise the limit (ulimit -n)",
+            snprintf(error_text, NODE_ERROR_BYTES,
+                     "thread %llu: no descriptors left; raise the limit (ulimit -n)",
                      (unsigned long long)thread->number);
             return false;
         }
@@ -233,8 +239,8 @@ static bool start_threads(struct node *node, char *error_text)
 {
     for (unsigned i = 0; i < node->config.log_count; i++) {
         struct node_log *log = &node->logs[i];
-        int error = log_reader_start(&node->arena, consensus_core_tape(log->core), log->reader_device, log->event_fd,
-                                     &log->reader);
+        int error = log_reader_start(&node->arena, consensus_core_tape(log->core), log->reader_device,
+                                     log->event_fd, &log->reader);
         if (error != 0) {
             snprintf(error_text, NODE_ERROR_BYTES, "log %s: no reader thread: %s", node->config.logs[i].name,
                      strerror(-error));
@@ -277,7 +283,8 @@ static int stop_log(struct node *node, unsigned index)
     static struct engine_command commands[CONSENSUS_CORES_MAX]; /* outlives a core that does not answer */
     struct engine_command *command = &commands[index];
     command->kind = ENGINE_STOP;
-    int error = consensus_core_command(node->logs[index].core, node->logs[index].lcore, command, STOP_TIMEOUT_NS);
+    int error =
+        consensus_core_command(node->logs[index].core, node->logs[index].lcore, command, STOP_TIMEOUT_NS);
     return error != 0 ? error : command->error;
 }
 

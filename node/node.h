@@ -36,7 +36,8 @@ struct node {
     _Atomic bool stop;
 };
 
-/* Wires and starts all threads. False with one line in `error_text` (NODE_ERROR_BYTES); the caller then ends the process. */
+/* Wires and starts all threads. False with one line in `error_text` (NODE_ERROR_BYTES); the caller then ends
+ * the process. */
 bool node_start(struct node *node, char *error_text);
 
 /* Writes out what the logs hold, ends the threads, gives everything back. 0, or the -errno of a log. */

@@ -26,8 +26,8 @@ void routes_add(struct routes *routes, uint64_t key, unsigned core)
     for (uint32_t i = 0; i < ROUTE_PLACES; i++) {
         uint32_t place = (uint32_t)((mix(key) + i) % ROUTE_PLACES);
         uint64_t found = 0;
-        /* A place is claimed by its key; a reader that sees the key before the core takes core 0 for one frame, which
-         * its receiver answers as unknown and the sender repeats. */
+        /* A place is claimed by its key; a reader that sees the key before the core takes core 0 for one
+         * frame, which its receiver answers as unknown and the sender repeats. */
         if (atomic_compare_exchange_strong(&routes->places[place].key, &found, key) || found == key) {
             atomic_store_explicit(&routes->places[place].core, core, memory_order_release);
             return;

@@ -27,7 +27,8 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *text, const c
 
 #define U(value) ((unsigned long long)(value))
 
-/* The status of one consensus core and its quorum at `position`. The memory is the core's until it answers. */
+/* The status of one consensus core and its quorum at `position`. The memory is the core's until it answers.
+ */
 static const struct engine_status *ask(struct node *node, unsigned core, uint32_t position)
 {
     static struct engine_status statuses[CONSENSUS_CORES_MAX];
@@ -41,7 +42,8 @@ static const struct engine_status *ask(struct node *node, unsigned core, uint32_
     command->kind = ENGINE_STATUS;
     command->quorum_position = position;
     command->status = &statuses[core];
-    if (consensus_core_command(node->logs[core].core, node->logs[core].lcore, command, COMMAND_TIMEOUT_NS) != 0) {
+    if (consensus_core_command(node->logs[core].core, node->logs[core].lcore, command, COMMAND_TIMEOUT_NS) !=
+        0) {
         return NULL;
     }
     return &statuses[core];
@@ -78,10 +80,11 @@ static const char *sync_name(enum tape_sync sync)
 static void put_quorum_json(struct text *text, const struct engine_quorum_status *quorum, bool first)
 {
     put(text, "%s{\"name\":\"%s\",\"number\":\"%016llx\",\"role\":\"%s\",\"leader_id\":%llu,\"term\":%llu,",
-        first ? "" : ",", quorum->name, U(quorum->quorum_number), role_name(quorum->role), U(quorum->leader_id),
-        U(quorum->term));
+        first ? "" : ",", quorum->name, U(quorum->quorum_number), role_name(quorum->role),
+        U(quorum->leader_id), U(quorum->term));
     put(text,
-        "\"available\":%s,\"last_index\":%llu,\"durable_index\":%llu,\"commit_index\":%llu,\"applied_index\":%llu,",
+        "\"available\":%s,\"last_index\":%llu,\"durable_index\":%llu,\"commit_index\":%llu,\"applied_index\":"
+        "%llu,",
         quorum->available ? "true" : "false", U(quorum->last_index), U(quorum->durable_index),
         U(quorum->commit_index), U(quorum->applied_index));
     put(text, "\"next_stream_sequence\":%llu,\"source_count\":%u,\"stream_fault\":%s,\"voters\":[",
@@ -137,24 +140,25 @@ static bool put_quorums(struct node *node, bool json, struct text *text)
     return true;
 }
 
-static void put_log(struct text *text, const struct config_log *log, const struct engine_status *status, bool json,
-                    bool first)
+static void put_log(struct text *text, const struct config_log *log, const struct engine_status *status,
+                    bool json, bool first)
 {
     if (json) {
         put(text,
             "%s{\"name\":\"%s\",\"path\":\"%s\",\"size_bytes\":%llu,\"free_bytes\":%llu,\"sync\":\"%s\","
-            "\"error\":%d,\"stall_ns\":%llu,\"open_count\":%llu,\"entries\":%llu,\"busy\":%llu,\"refused\":%llu,"
+            "\"error\":%d,\"stall_ns\":%llu,\"open_count\":%llu,\"entries\":%llu,\"busy\":%llu,\"refused\":%"
+            "llu,"
             "\"publishers\":%u,\"subscribers\":%u,\"commit_p50_ns\":%llu,\"commit_p99_ns\":%llu,"
             "\"commit_max_ns\":%llu}",
             first ? "" : ",", log->name, log->path, U(status->tape.size_bytes), U(status->tape_free_bytes),
-            sync_name(status->tape.sync), status->tape_error, U(status->disk_stall_ns), U(status->tape.open_count),
-            U(status->entry_count), U(status->busy_count), U(status->refused_count), status->publisher_count,
-            status->subscriber_count, U(status->commit_p50_ns), U(status->commit_p99_ns),
-            U(status->commit_maximum_ns));
+            sync_name(status->tape.sync), status->tape_error, U(status->disk_stall_ns),
+            U(status->tape.open_count), U(status->entry_count), U(status->busy_count),
+            U(status->refused_count), status->publisher_count, status->subscriber_count,
+            U(status->commit_p50_ns), U(status->commit_p99_ns), U(status->commit_maximum_ns));
         return;
     }
-    put(text, "log %s: %s, %llu of %llu MiB free, sync %s", log->name, log->path, U(status->tape_free_bytes >> 20),
-        U(status->tape.size_bytes >> 20), sync_name(status->tape.sync));
+    put(text, "log %s: %s, %llu of %llu MiB free, sync %s", log->name, log->path,
+        U(status->tape_free_bytes >> 20), U(status->tape.size_bytes >> 20), sync_name(status->tape.sync));
     put(text, status->tape.sync == TAPE_SYNC_NONE ? " (VOLATILE: a power cut loses what was committed)" : "");
     put(text, status->tape_error ? ", FAILED: %s\n" : "\n", strerror(-status->tape_error));
     if (status->entry_count) {
@@ -180,9 +184,11 @@ static void put_verdicts(struct text *text, const struct dataplane_counters *cou
 {
     for (unsigned verdict = 1; verdict < FRAME_VERDICT_COUNT; verdict++) {
         if (json) {
-            put(text, ",\"%s\":%llu", frame_verdict_name((enum frame_verdict)verdict), U(counters->verdicts[verdict]));
+            put(text, ",\"%s\":%llu", frame_verdict_name((enum frame_verdict)verdict),
+                U(counters->verdicts[verdict]));
         } else if (counters->verdicts[verdict]) {
-            put(text, ", %s %llu", frame_verdict_name((enum frame_verdict)verdict), U(counters->verdicts[verdict]));
+            put(text, ", %s %llu", frame_verdict_name((enum frame_verdict)verdict),
+                U(counters->verdicts[verdict]));
         }
     }
 }
@@ -193,14 +199,18 @@ static void put_dataplane(struct node *node, bool json, struct text *text)
         const struct dataplane_counters *c = dataplane_counters_of(node->dataplane, core);
         const char *format =
             json ? "%s{\"core\":%u,\"received\":%llu,\"sent\":%llu,\"ring_full\":%llu,\"port_full\":%llu,"
-                   "\"no_way\":%llu,\"too_large\":%llu,\"not_ours\":%llu,\"arp_requests\":%llu,\"arp_replies\":%llu,"
+                   "\"no_way\":%llu,\"too_large\":%llu,\"not_ours\":%llu,\"arp_requests\":%llu,\"arp_"
+                   "replies\":%llu,"
                    "\"waited_for_buffer\":%llu,\"waited_for_ring\":%llu"
-                 : "%sdataplane %u: received %llu, sent %llu; dropped: ring full %llu, port full %llu, no way %llu, too "
-                   "large %llu, not ours %llu; arp requests %llu, replies %llu; turns waiting for a buffer %llu, for a "
+                 : "%sdataplane %u: received %llu, sent %llu; dropped: ring full %llu, port full %llu, no "
+                   "way %llu, too "
+                   "large %llu, not ours %llu; arp requests %llu, replies %llu; turns waiting for a buffer "
+                   "%llu, for a "
                    "ring %llu";
         put(text, format, json && core ? "," : "", core, U(c->received_frames), U(c->sent_frames),
             U(c->dropped_ring_full), U(c->dropped_port_full), U(c->dropped_no_way), U(c->dropped_too_large),
-            U(c->not_ours), U(c->arp_requests), U(c->arp_replies), U(c->stalled_no_buffer), U(c->stalled_ring_full));
+            U(c->not_ours), U(c->arp_requests), U(c->arp_replies), U(c->stalled_no_buffer),
+            U(c->stalled_ring_full));
         put_verdicts(text, c, json);
         put(text, json ? "}" : "\n");
     }
@@ -213,8 +223,9 @@ static void put_threads(struct node *node, bool json, struct text *text)
         double all = (double)(c->busy_ns + c->idle_ns);
         double busy = all > 0 ? 100.0 * (double)c->busy_ns / all : 0.0;
         put(text,
-            json ? "%s{\"thread\":%llu,\"cpu\":%llu,\"busy_percent\":%.2f,\"busy_turns\":%llu,\"sleeps\":%llu}"
-                 : "%sthread %llu: cpu %llu, busy %.2f %%, busy turns %llu, sleeps %llu\n",
+            json
+                ? "%s{\"thread\":%llu,\"cpu\":%llu,\"busy_percent\":%.2f,\"busy_turns\":%llu,\"sleeps\":%llu}"
+                : "%sthread %llu: cpu %llu, busy %.2f %%, busy turns %llu, sleeps %llu\n",
             json && t ? "," : "", U(node->config.threads[t].number), U(node->config.threads[t].cpu), busy,
             U(c->busy_turns), U(c->sleeps));
     }
@@ -223,8 +234,9 @@ static void put_threads(struct node *node, bool json, struct text *text)
 bool status_text_write(struct node *node, bool json, char *bytes, size_t size)
 {
     struct text text = {.bytes = bytes, .size = size};
-    put(&text, json ? "{\"cluster_id\":%llu,\"node_id\":%llu,\"insecure\":true,\"quorums\":["
-                    : "cluster %llu, node %llu (INSECURE: frames are not sealed)\n",
+    put(&text,
+        json ? "{\"cluster_id\":%llu,\"node_id\":%llu,\"insecure\":true,\"quorums\":["
+             : "cluster %llu, node %llu (INSECURE: frames are not sealed)\n",
         U(node->config.cluster_id), U(node->config.node_id));
     bool answered = put_quorums(node, json, &text);
     put(&text, json ? "],\"logs\":[" : "");

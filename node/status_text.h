@@ -4,8 +4,8 @@
 
 #include "node.h"
 
-/* The node's status as text, or as one JSON object: identity, logs, quorums, dataplane and thread counters. False when
- * a consensus core did not answer within two seconds. */
+/* The node's status as text, or as one JSON object: identity, logs, quorums, dataplane and thread counters.
+ * False when a consensus core did not answer within two seconds. */
 bool status_text_write(struct node *node, bool json, char *text, size_t size);
 
 /* Who leads the quorum as far as this node knows: its id, or 0. */

@@ -112,8 +112,14 @@ struct tape_cursor {
     uint64_t position;       /* where it reads on; 0 = must seek */
     uint64_t block_position; /* of the block that `position` is in */
     uint64_t index;          /* the entry it stands before, or seeks */
-    uint64_t term;           /* of the entry it seeks */
-    uint64_t found_position; /* seeking: the best so far; found: what was on the tape when it looked */
+    union {
+        uint64_t term;          /* seeking: of the entry */
+        uint64_t clean_rewrite; /* standing: the newest rewriting of the quorum that `clean_until` knows of */
+    };
+    union {
+        uint64_t found_position; /* seeking: the best so far; found: what was on the tape when it looked */
+        uint64_t clean_until;    /* standing: entries before this index are the first match behind here */
+    };
     uint32_t found_in_block; /* the best, from the start of its block */
     uint8_t state;           /* tape_cursor.c's */
     uint8_t reader_slot;     /* chunk of the reader's memory that it reads, plus 1; 0 = none */

@@ -4,7 +4,8 @@
  *
  * The valid entry at an index is the last one written, unless a later record of its quorum truncated there or
  * below (an entry truncates what it replaces). Where nothing was replaced behind the cursor the first match
- * is the last one, and looking stops there; else the whole range is looked through. */
+ * is the last one, and looking stops there; else the whole range is looked through. What was replaced in
+ * other chunks than the entry's own does not matter: those chunks would be the entry's. */
 #include "check.h"
 #include "tape_internal.h"
 
@@ -241,20 +242,27 @@ static bool found_is_stale(const struct tape *tape, const struct tape_cursor *cu
                   : tape->append_position > cursor->found_position;
 }
 
+/* Whether the first match is the valid one for a cursor that stands before `index`. */
+static bool first_will_do(const struct tape_cursor *cursor, const struct index_quorum *quorum, uint64_t index)
+{
+    return nothing_replaced_behind(quorum, cursor->position) ||
+           (quorum && cursor->clean_rewrite == quorum->rewrite_position && index < cursor->clean_until);
+}
+
 static bool stands_before(const struct tape_cursor *cursor, uint64_t index)
 {
     return cursor->state == CURSOR_STANDS && cursor->position != 0 && cursor->index == index;
 }
 
-static void seek_begin(const struct tape *tape, struct tape_cursor *cursor, const struct index_quorum *quorum,
+static void seek_begin(const struct tape *tape, struct tape_cursor *cursor, const struct chunk_range *range,
                        const struct search *search, uint64_t first_chunk)
 {
     cursor_begin(tape, cursor, first_chunk);
     cursor->index = search->index;
     cursor->term = search->term;
     cursor->found_position = 0;
-    bool first_will_do = search->term != 0 || nothing_replaced_behind(quorum, cursor->position);
-    cursor->state = first_will_do ? CURSOR_SEEKS : CURSOR_SEEKS_LAST;
+    bool only_grows = search->term != 0 || range->rewrite_position <= cursor->position;
+    cursor->state = only_grows ? CURSOR_SEEKS : CURSOR_SEEKS_LAST;
 }
 
 /* Looks through the range, chunk by chunk, from where the cursor is. TAPE_READ_RECORD: the cursor is at it.
@@ -289,10 +297,11 @@ static enum tape_read seek_on(struct tape *tape, struct tape_cursor *cursor, str
 /* Leaves the cursor at the record, CURSOR_FOUND. A cursor that stood before the entry has already looked
  * through its own chunk. */
 static enum tape_read seek(struct tape *tape, struct tape_cursor *cursor, const struct index_quorum *quorum,
-                           struct search *search)
+                           struct search *search, struct chunk_range *ret_range)
 {
     struct chunk_range range =
         tape_index_seek(&tape->index, search->quorum_number, search->index, tape->chunk_sequence);
+    *ret_range = range;
     uint64_t sequence = cursor->block_position >> tape->chunk_shift;
     bool goes_on = cursor->state != CURSOR_STANDS && cursor->index == search->index &&
                    cursor->term == search->term && sequence >= range.first && sequence <= range.last;
@@ -307,7 +316,7 @@ static enum tape_read seek(struct tape *tape, struct tape_cursor *cursor, const 
     if (!goes_on || cursor->state == CURSOR_FOUND) {
         bool past_this_chunk = stands_before(cursor, search->index) && sequence >= range.first &&
                                sequence < range.last && nothing_replaced_behind(quorum, cursor->position);
-        seek_begin(tape, cursor, quorum, search, past_this_chunk ? sequence + 1 : range.first);
+        seek_begin(tape, cursor, &range, search, past_this_chunk ? sequence + 1 : range.first);
     }
     enum tape_read result = seek_on(tape, cursor, search, &range);
     if (result == TAPE_READ_END || result == TAPE_READ_FAILED) {
@@ -323,7 +332,7 @@ static enum tape_read go_on(struct tape *tape, struct tape_cursor *cursor, const
 {
     struct best best = {0};
     if (!stands_before(cursor, search->index) ||
-        (search->term == 0 && !nothing_replaced_behind(quorum, cursor->position))) {
+        (search->term == 0 && !first_will_do(cursor, quorum, search->index))) {
         return TAPE_READ_END;
     }
     return look_on(tape, cursor, search, &best);
@@ -337,9 +346,18 @@ enum tape_read tape_read(struct tape *tape, struct tape_cursor *cursor, uint64_t
     if (quorum ? index > quorum->last_index : tape->index.unlisted_chunk == 0) {
         return TAPE_READ_END;
     }
+    struct chunk_range range;
     enum tape_read result = go_on(tape, cursor, quorum, &search);
-    if (result == TAPE_READ_END) {
-        result = seek(tape, cursor, quorum, &search);
+    bool sought = result == TAPE_READ_END;
+    if (sought) {
+        result = seek(tape, cursor, quorum, &search, &range);
     }
-    return result == TAPE_READ_RECORD ? deliver(tape, cursor, ret_record, ret_head) : result;
+    if (result == TAPE_READ_RECORD) {
+        result = deliver(tape, cursor, ret_record, ret_head);
+    }
+    if (result == TAPE_READ_RECORD && sought) {
+        cursor->clean_rewrite = quorum ? quorum->rewrite_position : 0;
+        cursor->clean_until = range.rewrite_position <= cursor->position ? range.until_index : 0;
+    }
+    return result;
 }

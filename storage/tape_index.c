@@ -3,7 +3,7 @@
 
 #include "check.h"
 
-#define LINKS_PER_BYTES_SHIFT 14 /* one link of 16 bytes per 16 KiB of tape */
+#define LINKS_PER_BYTES_SHIFT 14 /* one link of 24 bytes per 16 KiB of tape */
 /* With the whole tape as one span there is a link per quorum: so many are always enough. */
 #define LINK_COUNT_MIN (2 * (uint64_t)TAPE_INDEX_QUORUMS_MAX)
 
@@ -82,6 +82,9 @@ static void chain_join(struct tape_index *index, const struct index_quorum *quor
             continue;
         }
         link->lowest = older->lowest < link->lowest ? older->lowest : link->lowest;
+        if (older->rewrite_position > link->rewrite_position) {
+            link->rewrite_position = older->rewrite_position;
+        }
         link->older = older->older;
         older->older = index->free_link;
         index->free_link = older_number;
@@ -120,7 +123,7 @@ static bool link_is_due(const struct tape_index *index, const struct index_quoru
 }
 
 static void link_note(struct tape_index *index, struct index_quorum *quorum, uint64_t entry_index,
-                      uint64_t chunk)
+                      uint64_t rewrite_position, uint64_t chunk)
 {
     /* ends: with one span for all, a quorum has one link, and there are more links than quorums */
     while (link_is_due(index, quorum, chunk) && links_are_used_up(index)) {
@@ -129,12 +132,14 @@ static void link_note(struct tape_index *index, struct index_quorum *quorum, uin
     }
     if (link_is_due(index, quorum, chunk)) {
         uint32_t number = link_take(index);
-        index->links[number - 1] = (struct index_link){entry_index, (uint32_t)chunk, quorum->newest};
+        index->links[number - 1] =
+            (struct index_link){entry_index, rewrite_position, (uint32_t)chunk, quorum->newest};
         quorum->newest = number;
         return;
     }
     struct index_link *newest = &index->links[quorum->newest - 1];
     newest->lowest = entry_index < newest->lowest ? entry_index : newest->lowest;
+    newest->rewrite_position = rewrite_position ? rewrite_position : newest->rewrite_position;
     newest->chunk = (uint32_t)chunk;
 }
 
@@ -146,7 +151,8 @@ void tape_index_note(struct tape_index *index, uint64_t quorum_number, uint64_t 
         index->unlisted_chunk = index->unlisted_chunk ? index->unlisted_chunk : chunk;
         return;
     }
-    if (truncation || entry_index <= quorum->last_index) {
+    bool rewrites = truncation || entry_index <= quorum->last_index;
+    if (rewrites) {
         quorum->rewrite_position = position;
     }
     if (!truncation) {
@@ -154,13 +160,17 @@ void tape_index_note(struct tape_index *index, uint64_t quorum_number, uint64_t 
     } else if (entry_index <= quorum->last_index) {
         quorum->last_index = entry_index > 0 ? entry_index - 1 : 0;
     }
-    link_note(index, quorum, entry_index, chunk);
+    link_note(index, quorum, entry_index, rewrites ? position : 0, chunk);
 }
 
 /* The span, up to the newest chunk of it in which the quorum occurs. */
-static struct chunk_range span_range(const struct tape_index *index, const struct index_link *link)
+static struct chunk_range span_range(const struct tape_index *index, const struct index_link *link,
+                                     uint64_t until_index)
 {
-    return (struct chunk_range){(span_of(index, link->chunk) << index->span_shift) + 1, link->chunk};
+    return (struct chunk_range){.first = (span_of(index, link->chunk) << index->span_shift) + 1,
+                                .last = link->chunk,
+                                .rewrite_position = link->rewrite_position,
+                                .until_index = until_index};
 }
 
 struct chunk_range tape_index_seek(struct tape_index *index, uint64_t quorum_number, uint64_t entry_index,
@@ -168,12 +178,16 @@ struct chunk_range tape_index_seek(struct tape_index *index, uint64_t quorum_num
 {
     const struct index_quorum *quorum = quorum_find(index, quorum_number);
     if (!quorum) {
-        return (struct chunk_range){index->unlisted_chunk, tail_chunk};
+        return (struct chunk_range){
+            .first = index->unlisted_chunk, .last = tail_chunk, .rewrite_position = UINT64_MAX};
     }
+    uint64_t until_index = UINT64_MAX;
     for (uint32_t number = quorum->newest; number != 0; number = index->links[number - 1].older) {
-        if (index->links[number - 1].lowest <= entry_index) {
-            return span_range(index, &index->links[number - 1]);
+        const struct index_link *link = &index->links[number - 1];
+        if (link->lowest <= entry_index) {
+            return span_range(index, link, until_index);
         }
+        until_index = link->lowest < until_index ? link->lowest : until_index;
     }
-    return (struct chunk_range){0, 0};
+    return (struct chunk_range){0};
 }

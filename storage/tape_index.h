@@ -3,7 +3,7 @@
  * newest first: an entry stands in the newest span whose lowest index is not above it, because whatever came
  * later with a lower index replaced it. Truncations count as entries here.
  *
- * A link takes 16 bytes and there is at most 1 MiB of them per GiB of tape. A span is one chunk at first;
+ * A link takes 24 bytes and there is at most 1.5 MiB of them per GiB of tape. A span is one chunk at first;
  * when the links are used up (more than 64 quorums in each MiB of tape), spans become twice as long and
  * neighbours are joined: seeking costs more then, going on does not. */
 #ifndef TALLY_TAPE_INDEX_H
@@ -21,11 +21,13 @@
 
 struct index_link {
     uint64_t lowest;
-    uint32_t chunk; /* the newest of its span in which the quorum occurs */
-    uint32_t older; /* number of the link + 1; 0: none */
+    uint64_t rewrite_position; /* end of the newest record in the span that replaced or truncated entries; 0:
+                                  none */
+    uint32_t chunk;            /* the newest of its span in which the quorum occurs */
+    uint32_t older;            /* number of the link + 1; 0: none */
 };
 
-_Static_assert(sizeof(struct index_link) == 16, "the bound above");
+_Static_assert(sizeof(struct index_link) == 24, "the bound above");
 
 struct index_quorum {
     uint64_t quorum_number;    /* 0: free place */
@@ -50,6 +52,8 @@ struct tape_index {
 struct chunk_range {
     uint64_t first;
     uint64_t last;
+    uint64_t rewrite_position; /* behind it, in these chunks, indexes only grow */
+    uint64_t until_index;      /* entries from the wanted one to before this one stand in the same chunks */
 };
 
 void tape_index_init(struct tape_index *index, struct arena *arena, uint64_t tape_bytes);

@@ -37,8 +37,8 @@ struct uring_device {
     int fd;
     enum tape_sync sync;
     bool has_ring;
-    bool enabled;     /* the owning thread has used it */
-    bool defers_work; /* completions appear only when that thread asks for them */
+    bool enabled;         /* the owning thread has used it */
+    bool defers_work;     /* completions appear only when that thread asks for them */
     uint64_t cached_from; /* volatile mode: the pages of the file that were asked for last */
     uint64_t cached_to;
     const uint8_t *memory;
@@ -139,8 +139,8 @@ static int ring_submit(struct uring_device *uring)
     return result < 0 && !later ? result : 0;
 }
 
-/* A page that is written in part is read from the disk first, 80 us of waiting, unless it is in memory already. So the
- * pages ahead of the writes are asked for in time. */
+/* A page that is written in part is read from the disk first, 80 us of waiting, unless it is in memory
+ * already. So the pages ahead of the writes are asked for in time. */
 static void pages_ahead(struct uring_device *uring, uint64_t offset, size_t byte_count)
 {
     if (offset < uring->cached_from || offset > uring->cached_to) {
@@ -153,9 +153,10 @@ static void pages_ahead(struct uring_device *uring, uint64_t offset, size_t byte
     }
 }
 
-/* Volatile mode: into the page cache, at once. That outlives this process, which is all that is promised, and takes less
- * time than handing the write to anybody. */
-static void page_cache_write(struct uring_device *uring, struct slot *slot, uint64_t offset, const void *bytes)
+/* Volatile mode: into the page cache, at once. That outlives this process, which is all that is promised, and
+ * takes less time than handing the write to anybody. */
+static void page_cache_write(struct uring_device *uring, struct slot *slot, uint64_t offset,
+                             const void *bytes)
 {
     pages_ahead(uring, offset, slot->byte_count);
     ssize_t count = pwrite(uring->fd, bytes, slot->byte_count, (off_t)offset);
@@ -229,7 +230,8 @@ static unsigned completions_take(struct uring_device *uring, struct device_compl
     return count;
 }
 
-static unsigned page_cache_take(struct uring_device *uring, struct device_completion *completions, unsigned max)
+static unsigned page_cache_take(struct uring_device *uring, struct device_completion *completions,
+                                unsigned max)
 {
     unsigned count = 0;
     for (unsigned number = 0; number < SLOT_COUNT && count < max; number++) {
@@ -342,7 +344,8 @@ static int writer_prepare(struct uring_device *uring, const struct uring_device_
     return 0;
 }
 
-/* A volatile tape is written and read through the page cache; anybody else would see its file as it was before. */
+/* A volatile tape is written and read through the page cache; anybody else would see its file as it was
+ * before. */
 static void page_cache_use(struct uring_device *uring)
 {
     struct superblock superblock;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A test program is a list of cases; each prints one TAP line, and `./run test` counts those lines. A failed check
- * prints both values and ends the case, not the program. */
+/* A test program is a list of cases; each prints one TAP line, and `./run test` counts those lines. A failed
+ * check prints both values and ends the case, not the program. */
 #ifndef TALLY_TEST_H
 #define TALLY_TEST_H
 
@@ -17,43 +17,43 @@ struct test_case {
 
 static jmp_buf test_failed;
 
-#define CHECK(condition)                                                                                          \
-    do {                                                                                                          \
-        if (!(condition)) {                                                                                       \
-            printf("# %s:%d: %s does not hold\n", __FILE__, __LINE__, #condition);                                \
-            longjmp(test_failed, 1);                                                                              \
-        }                                                                                                         \
+#define CHECK(condition)                                                                                     \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            printf("# %s:%d: %s does not hold\n", __FILE__, __LINE__, #condition);                           \
+            longjmp(test_failed, 1);                                                                         \
+        }                                                                                                    \
     } while (0)
 
-#define CHECK_EQUAL(actual, expected)                                                                             \
-    do {                                                                                                          \
-        long long test_actual = (long long)(actual);                                                              \
-        long long test_expected = (long long)(expected);                                                          \
-        if (test_actual != test_expected) {                                                                       \
-            printf("# %s:%d: %s is %lld, expected %lld\n", __FILE__, __LINE__, #actual, test_actual,              \
-                   test_expected);                                                                                \
-            longjmp(test_failed, 1);                                                                              \
-        }                                                                                                         \
+#define CHECK_EQUAL(actual, expected)                                                                        \
+    do {                                                                                                     \
+        long long test_actual = (long long)(actual);                                                         \
+        long long test_expected = (long long)(expected);                                                     \
+        if (test_actual != test_expected) {                                                                  \
+            printf("# %s:%d: %s is %lld, expected %lld\n", __FILE__, __LINE__, #actual, test_actual,         \
+                   test_expected);                                                                           \
+            longjmp(test_failed, 1);                                                                         \
+        }                                                                                                    \
     } while (0)
 
-#define CHECK_STRING(actual, expected)                                                                            \
-    do {                                                                                                          \
-        const char *test_actual = (actual);                                                                       \
-        const char *test_expected = (expected);                                                                   \
-        if (strcmp(test_actual, test_expected) != 0) {                                                            \
-            printf("# %s:%d: %s is \"%s\", expected \"%s\"\n", __FILE__, __LINE__, #actual, test_actual,          \
-                   test_expected);                                                                                \
-            longjmp(test_failed, 1);                                                                              \
-        }                                                                                                         \
+#define CHECK_STRING(actual, expected)                                                                       \
+    do {                                                                                                     \
+        const char *test_actual = (actual);                                                                  \
+        const char *test_expected = (expected);                                                              \
+        if (strcmp(test_actual, test_expected) != 0) {                                                       \
+            printf("# %s:%d: %s is \"%s\", expected \"%s\"\n", __FILE__, __LINE__, #actual, test_actual,     \
+                   test_expected);                                                                           \
+            longjmp(test_failed, 1);                                                                         \
+        }                                                                                                    \
     } while (0)
 
-#define CHECK_BYTES(actual, expected, count)                                                                      \
-    do {                                                                                                          \
-        if (memcmp((actual), (expected), (count)) != 0) {                                                         \
-            printf("# %s:%d: the %zu bytes of %s are not those of %s\n", __FILE__, __LINE__, (size_t)(count),     \
-                   #actual, #expected);                                                                           \
-            longjmp(test_failed, 1);                                                                              \
-        }                                                                                                         \
+#define CHECK_BYTES(actual, expected, count)                                                                 \
+    do {                                                                                                     \
+        if (memcmp((actual), (expected), (count)) != 0) {                                                    \
+            printf("# %s:%d: the %zu bytes of %s are not those of %s\n", __FILE__, __LINE__,                 \
+                   (size_t)(count), #actual, #expected);                                                     \
+            longjmp(test_failed, 1);                                                                         \
+        }                                                                                                    \
     } while (0)
 
 /* Whether the case ran to its end. In a function of its own, so that no variable lives across the longjmp. */
@@ -80,10 +80,10 @@ static int test_main(const struct test_case *cases, size_t count)
     return failed;
 }
 
-#define TEST_MAIN(cases)                                                                                          \
-    int main(void)                                                                                                \
-    {                                                                                                             \
-        return test_main((cases), sizeof(cases) / sizeof((cases)[0]));                                            \
+#define TEST_MAIN(cases)                                                                                     \
+    int main(void)                                                                                           \
+    {                                                                                                        \
+        return test_main((cases), sizeof(cases) / sizeof((cases)[0]));                                       \
     }
 
 #endif

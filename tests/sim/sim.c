@@ -172,6 +172,12 @@ static void happen(struct sim *sim, const struct sim_event *event)
     case SIM_START:
         start(sim, node);
         break;
+    case SIM_RESTART:
+        if (node->is_running && node->life == event->ticket) {
+            sim_node_crash(node, false);
+            sim_node_start(node);
+        }
+        break;
     case SIM_OPEN:
         if (!sim->clients[event->who].is_running) {
             sim_client_open(&sim->clients[event->who]);
@@ -208,7 +214,8 @@ static const char *find_unrest(const struct sim *sim)
 {
     for (uint32_t i = 0; i < sim->client_count; i++) {
         if (!sim_client_is_done(&sim->clients[i])) {
-            return sim->clients[i].is_publisher ? "a publisher waits for outcomes" : "the subscriber lacks entries";
+            return sim->clients[i].is_publisher ? "a publisher waits for outcomes"
+                                                : "the subscriber lacks entries";
         }
     }
     for (uint32_t quorum = 0; quorum < sim->options.quorum_count; quorum++) {

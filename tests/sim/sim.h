@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The simulator: a cluster of shipped engines on simulated disks, a simulated network and one virtual clock. One 64-bit
- * seed decides everything, so a run repeats exactly. First faults and clients' work together, judged for safety; then
- * everything is healed and must come to rest: that is judged for liveness. */
+/* The simulator: a cluster of shipped engines on simulated disks, a simulated network and one virtual clock.
+ * One 64-bit seed decides everything, so a run repeats exactly. First faults and clients' work together,
+ * judged for safety; then everything is healed and must come to rest: that is judged for liveness. */
 #ifndef TALLY_SIM_H
 #define TALLY_SIM_H
 
@@ -99,7 +99,8 @@ void sim_plan(struct sim *sim, uint64_t time_ns, enum sim_event_kind kind, uint3
 void sim_trace(struct sim *sim, enum sim_trace_kind kind, uint32_t who, uint64_t a, uint64_t b, uint64_t c);
 void sim_trace_print(const struct sim *sim);
 /* Only the first failure is kept. */
-__attribute__((format(printf, 3, 4))) void sim_fail(struct sim *sim, enum sim_result result, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void sim_fail(struct sim *sim, enum sim_result result,
+                                                    const char *format, ...);
 struct truth *sim_truth(struct sim *sim, uint64_t quorum_number);
 /* A chance of `ppm` in a million. */
 bool sim_chance(struct prng *prng, uint32_t ppm);

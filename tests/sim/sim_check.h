@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The checkers: they look at nodes, disks, frames and clients from outside and call sim_fail with the name of the
- * property that does not hold. Names of the first five: Raft thesis, Figure 3.2. */
+/* The checkers: they look at nodes, disks, frames and clients from outside and call sim_fail with the name of
+ * the property that does not hold. Names of the first five: Raft thesis, Figure 3.2. */
 #ifndef TALLY_SIM_CHECK_H
 #define TALLY_SIM_CHECK_H
 
@@ -9,7 +9,8 @@
 /* ---- sim_check_log.c: log matching; and how a node's log may change ---- */
 
 /* A record is on its way to `node`'s disk. */
-void check_record_handed(struct sim *sim, uint32_t node, const struct record_head *head, const uint8_t *payload);
+void check_record_handed(struct sim *sim, uint32_t node, const struct record_head *head,
+                         const uint8_t *payload);
 /* Leader append-only. */
 void check_leader_log(struct sim *sim, uint32_t node, uint32_t quorum, const struct replicator *replicator);
 

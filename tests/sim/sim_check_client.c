@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Outcomes: each publish gets exactly one and it is true; each operation stands in the log at most once. Deliveries: every
- * committed entry, in order, each once, and nothing that is not committed. */
+/* Outcomes: each publish gets exactly one and it is true; each operation stands in the log at most once.
+ * Deliveries: every committed entry, in order, each once, and nothing that is not committed. */
 #include "sim_check.h"
 
 #include <stdlib.h>
@@ -17,14 +17,17 @@ void check_published(struct sim_client *client, uint64_t source_sequence)
         ASSERT(client->operations != NULL);
     }
     if (client->undecided_count > client->sim->options.in_flight_max) {
-        sim_fail(client->sim, SIM_SAFETY, "outcome: publisher %u has more in flight than it may", client->index);
+        sim_fail(client->sim, SIM_SAFETY, "outcome: publisher %u has more in flight than it may",
+                 client->index);
         return;
     }
     client->undecided[client->undecided_count++] = client->operation_count;
-    client->operations[client->operation_count++] = (struct sim_operation){.source_sequence = source_sequence};
+    client->operations[client->operation_count++] =
+        (struct sim_operation){.source_sequence = source_sequence};
 }
 
-/* Operations published before libtally knew the source's place have got their numbers meanwhile: the last ones. */
+/* Operations published before libtally knew the source's place have got their numbers meanwhile: the last
+ * ones. */
 static void learn_numbers(struct sim_client *client)
 {
     const struct publishing *publishing = &client->tally->publishing;
@@ -64,15 +67,17 @@ static void decide_committed(struct sim_client *client, const struct tally_event
         uint32_t place = 0;
         struct sim_operation *operation = decide(client, number, &place);
         if (!operation) {
-            sim_fail(client->sim, SIM_SAFETY, "outcome: publisher %u is told of entry %lu, which is decided or unknown",
-                     client->index, number);
+            sim_fail(client->sim, SIM_SAFETY,
+                     "outcome: publisher %u is told of entry %lu, which is decided or unknown", client->index,
+                     number);
             return;
         }
         operation->state = OPERATION_COMMITTED;
         bool is_last = number == event->source_sequence;
         if (operation->committed_index == 0 || (is_last && operation->committed_index != event->index)) {
             sim_fail(client->sim, SIM_SAFETY,
-                     "outcome: publisher %u is told that entry %lu (operation %u) is committed at %lu, the log has it "
+                     "outcome: publisher %u is told that entry %lu (operation %u) is committed at %lu, the "
+                     "log has it "
                      "at %lu (0: nowhere)",
                      client->index, number, place, event->index, operation->committed_index);
         }
@@ -84,14 +89,16 @@ static void decide_other(struct sim_client *client, uint64_t source_sequence, en
     uint32_t place = 0;
     struct sim_operation *operation = decide(client, source_sequence, &place);
     if (!operation) {
-        sim_fail(client->sim, SIM_SAFETY, "outcome: publisher %u is told of entry %lu, which is decided or unknown",
-                 client->index, source_sequence);
+        sim_fail(client->sim, SIM_SAFETY,
+                 "outcome: publisher %u is told of entry %lu, which is decided or unknown", client->index,
+                 source_sequence);
         return;
     }
     operation->state = state;
     if (state == OPERATION_REFUSED && operation->committed_index != 0) {
-        sim_fail(client->sim, SIM_SAFETY, "outcome: publisher %u is told that operation %u is refused, it is committed",
-                 client->index, place);
+        sim_fail(client->sim, SIM_SAFETY,
+                 "outcome: publisher %u is told that operation %u is refused, it is committed", client->index,
+                 place);
     }
 }
 
@@ -140,19 +147,19 @@ void check_operation_committed(struct sim *sim, uint32_t quorum, const struct se
     uint32_t index = (uint32_t)(entry->operation >> 32);
     uint32_t place = (uint32_t)entry->operation;
     struct sim_client *client = &sim->clients[index];
-    if (index >= sim->options.publisher_count || place >= client->operation_count || client->quorum != quorum ||
-        client->source_id != entry->source_id) {
+    if (index >= sim->options.publisher_count || place >= client->operation_count ||
+        client->quorum != quorum || client->source_id != entry->source_id) {
         sim_fail(sim, SIM_SAFETY, "commit: entry %lu was never published", entry->index);
         return;
     }
     struct sim_operation *operation = &client->operations[place];
     if (operation->committed_index != 0) {
-        sim_fail(sim, SIM_SAFETY, "exactly once: operation %u of publisher %u is committed at %lu and %lu", place, index,
-                 operation->committed_index, entry->index);
+        sim_fail(sim, SIM_SAFETY, "exactly once: operation %u of publisher %u is committed at %lu and %lu",
+                 place, index, operation->committed_index, entry->index);
     }
     if (operation->state == OPERATION_REFUSED) {
-        sim_fail(sim, SIM_SAFETY, "outcome: operation %u of publisher %u was refused and is committed at %lu", place,
-                 index, entry->index);
+        sim_fail(sim, SIM_SAFETY, "outcome: operation %u of publisher %u was refused and is committed at %lu",
+                 place, index, entry->index);
     }
     operation->committed_index = entry->index;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* State machine safety: no two nodes commit different entries at one index. And the promise behind it: whatever a node
- * calls committed is on stable storage on a majority at that moment. */
+/* State machine safety: no two nodes commit different entries at one index. And the promise behind it:
+ * whatever a node calls committed is on stable storage on a majority at that moment. */
 #include "sim_check.h"
 
-static uint32_t count_durable(const struct sim *sim, const struct truth *truth, const struct seen_entry *entry)
+static uint32_t count_durable(const struct sim *sim, const struct truth *truth,
+                              const struct seen_entry *entry)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < sim->options.node_count; i++) {
@@ -22,8 +23,8 @@ static void check_stream(struct sim *sim, struct truth *truth, const struct seen
         return;
     }
     if (entry->base_sequence != truth->next_stream_sequence) {
-        sim_fail(sim, SIM_SAFETY, "stream sequence: committed entry %lu begins at %lu, expected %lu", entry->index,
-                 entry->base_sequence, truth->next_stream_sequence);
+        sim_fail(sim, SIM_SAFETY, "stream sequence: committed entry %lu begins at %lu, expected %lu",
+                 entry->index, entry->base_sequence, truth->next_stream_sequence);
     }
     truth->next_stream_sequence += entry->message_count;
 }
@@ -34,14 +35,15 @@ static bool commit_first(struct sim *sim, uint32_t node, uint32_t quorum, uint64
     struct truth *truth = &sim->truths[quorum];
     const struct seen_entry *entry = truth_find(truth, index, term);
     if (!entry) {
-        sim_fail(sim, SIM_SAFETY, "commit: node %u commits entry %lu of term %lu, which no disk has", node + 1, index,
-                 term);
+        sim_fail(sim, SIM_SAFETY, "commit: node %u commits entry %lu of term %lu, which no disk has",
+                 node + 1, index, term);
         return false;
     }
     uint32_t copies = count_durable(sim, truth, entry);
     if (copies < sim->options.node_count / 2 + 1) {
-        sim_fail(sim, SIM_SAFETY, "commit: node %u commits entry %lu of term %lu, which is durable on %u nodes",
-                 node + 1, index, term, copies);
+        sim_fail(sim, SIM_SAFETY,
+                 "commit: node %u commits entry %lu of term %lu, which is durable on %u nodes", node + 1,
+                 index, term, copies);
         return false;
     }
     truth_commit(truth, entry, commit_term);
@@ -53,17 +55,21 @@ static bool commit_first(struct sim *sim, uint32_t node, uint32_t quorum, uint64
     return true;
 }
 
-/* A leader counts copies of entries of its own term only; earlier ones are committed with them (Raft thesis 3.6.2). What
- * it would lose otherwise takes four elections in a certain order, Figure 3.7: too rare to wait for. */
-static void check_own_term(struct sim *sim, uint32_t node, uint32_t quorum, const struct replicator *replicator)
+/* A leader counts copies of entries of its own term only; earlier ones are committed with them (Raft
+ * thesis 3.6.2). What it would lose otherwise takes four elections in a certain order, Figure 3.7: too rare
+ * to wait for. */
+static void check_own_term(struct sim *sim, uint32_t node, uint32_t quorum,
+                           const struct replicator *replicator)
 {
     const struct node_view *view = &sim->nodes[node].views[quorum];
     bool found = false;
     uint64_t term = replicator_term_at(replicator, replicator->commit_index, &found);
-    if (view->role == REPLICATOR_LEADER && view->term == replicator->term && replicator->role == REPLICATOR_LEADER &&
-        replicator->commit_index > view->commit_index && found && term != replicator->term) {
-        sim_fail(sim, SIM_SAFETY, "commit by counting: node %u leads term %lu and commits entry %lu of term %lu",
-                 node + 1, replicator->term, replicator->commit_index, term);
+    if (view->role == REPLICATOR_LEADER && view->term == replicator->term &&
+        replicator->role == REPLICATOR_LEADER && replicator->commit_index > view->commit_index && found &&
+        term != replicator->term) {
+        sim_fail(sim, SIM_SAFETY,
+                 "commit by counting: node %u leads term %lu and commits entry %lu of term %lu", node + 1,
+                 replicator->term, replicator->commit_index, term);
     }
 }
 
@@ -90,7 +96,8 @@ void check_commit(struct sim *sim, uint32_t node, uint32_t quorum, const struct 
                 return;
             }
         } else if (found && term != committed->term) {
-            sim_fail(sim, SIM_SAFETY, "state machine safety: at index %lu node %u commits term %lu, others %lu", index,
+            sim_fail(sim, SIM_SAFETY,
+                     "state machine safety: at index %lu node %u commits term %lu, others %lu", index,
                      node + 1, term, committed->term);
             return;
         }

@@ -6,9 +6,11 @@ void check_scan(struct sim *sim, uint32_t node, enum tape_verdict verdict, bool 
 {
     const struct sim_disk *disk = &sim->nodes[node].disk;
     if (verdict != TAPE_OPEN) {
-        sim_fail(sim, SIM_SAFETY, "recovery: the tape of node %u is %s", node + 1, tape_verdict_name(verdict));
+        sim_fail(sim, SIM_SAFETY, "recovery: the tape of node %u is %s", node + 1,
+                 tape_verdict_name(verdict));
     } else if (is_contradicted) {
-        sim_fail(sim, SIM_SAFETY, "recovery: the records of node %u are damaged or contradict each other", node + 1);
+        sim_fail(sim, SIM_SAFETY, "recovery: the records of node %u are damaged or contradict each other",
+                 node + 1);
     } else if (found->record_count < disk->durable.record_count) {
         sim_fail(sim, SIM_SAFETY, "recovery: node %u has %lu records, %lu were durable", node + 1,
                  found->record_count, disk->durable.record_count);
@@ -30,7 +32,8 @@ void check_start(struct sim *sim, uint32_t node)
         }
         if (!replicator || !stored || replicator->term != stored->term ||
             replicator->voted_for != stored->voted_for || replicator->last_index != last_index) {
-            sim_fail(sim, SIM_SAFETY, "recovery: node %u starts quorum %u not as its disk says", node + 1, quorum);
+            sim_fail(sim, SIM_SAFETY, "recovery: node %u starts quorum %u not as its disk says", node + 1,
+                     quorum);
         }
     }
     check_turn(sim, node);
@@ -44,8 +47,8 @@ static void check_end_of(struct sim *sim, uint32_t node, uint32_t quorum)
         const struct seen_entry *entry = truth_committed(truth, index);
         if (!stored || index > stored->last_index || stored->entries[index - 1].term != entry->term ||
             stored->entries[index - 1].crc != entry->crc) {
-            sim_fail(sim, SIM_SAFETY, "committed entry lost: node %u has no entry %lu of term %lu", node + 1, index,
-                     entry->term);
+            sim_fail(sim, SIM_SAFETY, "committed entry lost: node %u has no entry %lu of term %lu", node + 1,
+                     index, entry->term);
             return;
         }
     }

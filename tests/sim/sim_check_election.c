@@ -2,7 +2,8 @@
 #include "sim_check.h"
 
 /* Leader completeness: what was committed in an earlier term stands in the log of every later leader. */
-static void check_completeness(struct sim *sim, uint32_t node, uint32_t quorum, const struct replicator *replicator)
+static void check_completeness(struct sim *sim, uint32_t node, uint32_t quorum,
+                               const struct replicator *replicator)
 {
     const struct truth *truth = &sim->truths[quorum];
     for (uint64_t index = 1; index <= truth->committed_count; index++) {
@@ -12,8 +13,9 @@ static void check_completeness(struct sim *sim, uint32_t node, uint32_t quorum, 
         bool found = false;
         uint64_t term = replicator_term_at(replicator, index, &found);
         if (index > replicator->last_index || (found && term != truth_committed(truth, index)->term)) {
-            sim_fail(sim, SIM_SAFETY, "leader completeness: node %u leads term %lu without committed entry %lu",
-                     node + 1, replicator->term, index);
+            sim_fail(sim, SIM_SAFETY,
+                     "leader completeness: node %u leads term %lu without committed entry %lu", node + 1,
+                     replicator->term, index);
             return;
         }
     }
@@ -34,13 +36,14 @@ void check_leader(struct sim *sim, uint32_t node, uint32_t quorum, const struct 
     check_completeness(sim, node, quorum, replicator);
 }
 
-static void check_vote(struct sim *sim, uint32_t node, struct truth *truth, uint64_t term, uint64_t candidate_id)
+static void check_vote(struct sim *sim, uint32_t node, struct truth *truth, uint64_t term,
+                       uint64_t candidate_id)
 {
     const struct stored_quorum *stored = stored_find(&sim->nodes[node].disk.durable, truth->number);
     uint64_t first = truth_vote(truth, term, sim_node_id(node), candidate_id);
     if (first != candidate_id) {
-        sim_fail(sim, SIM_SAFETY, "one vote a term: node %u voted for %lu and %lu in term %lu", node + 1, first,
-                 candidate_id, term);
+        sim_fail(sim, SIM_SAFETY, "one vote a term: node %u voted for %lu and %lu in term %lu", node + 1,
+                 first, candidate_id, term);
     }
     if (!stored || stored->term < term || (stored->term == term && stored->voted_for != candidate_id)) {
         sim_fail(sim, SIM_SAFETY, "vote before it is durable: node %u, term %lu", node + 1, term);
@@ -51,13 +54,15 @@ static void check_term(struct sim *sim, uint32_t node, const struct truth *truth
 {
     const struct stored_quorum *stored = stored_find(&sim->nodes[node].disk.durable, truth->number);
     if (term > 0 && (!stored || stored->term < term)) {
-        sim_fail(sim, SIM_SAFETY, "term before it is durable: node %u shows %lu, its disk %lu", node + 1, term,
-                 stored ? stored->term : 0);
+        sim_fail(sim, SIM_SAFETY, "term before it is durable: node %u shows %lu, its disk %lu", node + 1,
+                 term, stored ? stored->term : 0);
     }
 }
 
-/* An acknowledgement holds even if everything in flight is lost now; and what it says is in the leader's log. */
-static void check_acknowledgement(struct sim *sim, uint32_t node, struct truth *truth, const struct message *message)
+/* An acknowledgement holds even if everything in flight is lost now; and what it says is in the leader's log.
+ */
+static void check_acknowledgement(struct sim *sim, uint32_t node, struct truth *truth,
+                                  const struct message *message)
 {
     const struct append_entries_reply *reply = &message->append_entries_reply;
     const struct stored *durable = &sim->nodes[node].disk.durable;
@@ -67,8 +72,8 @@ static void check_acknowledgement(struct sim *sim, uint32_t node, struct truth *
         return;
     }
     if (!stored || index > stored->last_index) {
-        sim_fail(sim, SIM_SAFETY, "acknowledgement before it is durable: node %u says %lu, its disk %lu", node + 1,
-                 index, stored ? stored->last_index : 0);
+        sim_fail(sim, SIM_SAFETY, "acknowledgement before it is durable: node %u says %lu, its disk %lu",
+                 node + 1, index, stored ? stored->last_index : 0);
         return;
     }
     const struct replicator *leader =
@@ -79,8 +84,8 @@ static void check_acknowledgement(struct sim *sim, uint32_t node, struct truth *
     bool found = false;
     uint64_t term = replicator_term_at(leader, index, &found);
     if (index > leader->last_index || (found && term != stored->entries[index - 1].term)) {
-        sim_fail(sim, SIM_SAFETY, "acknowledgement of another entry: node %u, index %lu, term %lu", node + 1, index,
-                 reply->term);
+        sim_fail(sim, SIM_SAFETY, "acknowledgement of another entry: node %u, index %lu, term %lu", node + 1,
+                 index, reply->term);
     }
 }
 
@@ -95,6 +100,12 @@ void check_message_leaves(struct sim *sim, uint32_t node, const struct message *
     struct truth *truth = sim_truth(sim, message->quorum_number);
     if (!truth || !has_quorum(sim, node, message->quorum_number)) {
         return;
+    }
+    const struct replicator *replicator =
+        sim_node_replicator(&sim->nodes[node], (uint32_t)(truth - sim->truths));
+    if (replicator->role == REPLICATOR_FAILED && message->kind < MESSAGE_PUBLISH) {
+        sim_fail(sim, SIM_SAFETY, "a failed replicator speaks: node %u, message kind %u", node + 1,
+                 message->kind);
     }
     switch ((enum message_kind)message->kind) {
     case MESSAGE_REQUEST_VOTE:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One simulated client process: libtally itself, with the simulator's clock and transport. It publishes numbered
- * operations or follows the log. A restart forgets all but the source id, and how far a subscriber got. */
+/* One simulated client process: libtally itself, with the simulator's clock and transport. It publishes
+ * numbered operations or follows the log. A restart forgets all but the source id, and how far a subscriber
+ * got. */
 #ifndef TALLY_SIM_CLIENT_H
 #define TALLY_SIM_CLIENT_H
 

@@ -61,7 +61,8 @@ static uint64_t draw_latency_ns(struct sim_disk *disk)
     return latency_ns;
 }
 
-static int disk_submit_write(struct device *device, uint64_t offset, const void *bytes, size_t byte_count, uint64_t tag)
+static int disk_submit_write(struct device *device, uint64_t offset, const void *bytes, size_t byte_count,
+                             uint64_t tag)
 {
     struct sim_disk *disk = disk_of(device);
     struct sim *sim = disk->sim;
@@ -104,8 +105,9 @@ static struct tape_identity identity_of(struct sim_disk *disk)
 void sim_disk_init(struct sim_disk *disk, struct sim *sim, uint32_t node)
 {
     const struct sim_options *options = &sim->options;
-    struct fake_device_options device = {
-        .size_bytes = tape_device_bytes(options->tape_bytes), .block_bytes = options->block_bytes, .manual = true};
+    struct fake_device_options device = {.size_bytes = tape_device_bytes(options->tape_bytes),
+                                         .block_bytes = options->block_bytes,
+                                         .manual = true};
     *disk = (struct sim_disk){.sim = sim, .node = node, .fake = fake_device_create(&device)};
     disk->port = (struct device){.read = disk_read,
                                  .submit_write = disk_submit_write,
@@ -136,10 +138,15 @@ void sim_disk_complete(struct sim_disk *disk)
 {
     ASSERT(fake_device_pending(disk->fake) > 0);
     struct sim_write write = disk->writes[0];
-    fake_device_complete(disk->fake, 0, 0);
+    disk->has_failed |= disk->fails_next;
+    fake_device_complete(disk->fake, 0, disk->has_failed ? -EIO : 0);
     memmove(disk->writes, disk->writes + 1, sizeof(disk->writes) - sizeof(disk->writes[0]));
+    if (disk->has_failed) {
+        return;
+    }
     read_blocks(disk, fake_device_bytes(disk->fake) + write.offset, write.byte_count, true);
-    sim_trace(disk->sim, TRACE_DURABLE, disk->node, write.offset, write.byte_count, disk->durable.record_count);
+    sim_trace(disk->sim, TRACE_DURABLE, disk->node, write.offset, write.byte_count,
+              disk->durable.record_count);
 }
 
 void sim_disk_crash(struct sim_disk *disk)
@@ -147,6 +154,8 @@ void sim_disk_crash(struct sim_disk *disk)
     fake_device_crash(disk->fake, &disk->sim->disk_prng);
     disk->free_ns = 0;
     disk->stall_until_ns = 0;
+    disk->fails_next = false;
+    disk->has_failed = false;
 }
 
 struct scan {
@@ -154,12 +163,14 @@ struct scan {
     bool is_contradicted;
 };
 
-static void scan_record(void *context, const struct record_head *head, const uint8_t *payload, uint64_t position)
+static void scan_record(void *context, const struct record_head *head, const uint8_t *payload,
+                        uint64_t position)
 {
     struct scan *scan = context;
     uint32_t crc = crc32c(0, (const uint8_t *)head + sizeof(head->crc), sizeof(*head) - sizeof(head->crc));
     (void)position;
-    if (head->length < RECORD_HEAD_BYTES || crc32c(crc, payload, head->length - RECORD_HEAD_BYTES) != head->crc ||
+    if (head->length < RECORD_HEAD_BYTES ||
+        crc32c(crc, payload, head->length - RECORD_HEAD_BYTES) != head->crc ||
         !stored_apply(&scan->stored, head)) {
         scan->is_contradicted = true;
     }

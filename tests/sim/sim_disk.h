@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A node's disk: the fake device, with writes that complete when the simulator says so, and an eye on every block that
- * passes. It survives the node. */
+/* A node's disk: the fake device, with writes that complete when the simulator says so, and an eye on every
+ * block that passes. It survives the node. */
 #ifndef TALLY_SIM_DISK_H
 #define TALLY_SIM_DISK_H
 
@@ -19,10 +19,12 @@ struct sim_disk {
     struct sim *sim;
     uint32_t node;
     struct fake_device *fake;
-    uint64_t free_ns;  /* when the last planned write is done */
+    uint64_t free_ns; /* when the last planned write is done */
     uint64_t stall_until_ns;
+    bool fails_next; /* the next write ends with an error ... */
+    bool has_failed; /* ... and one of this life did: nothing is expected of the node any more */
     struct sim_write writes[FAKE_DEVICE_PENDING_MAX]; /* as pending in `fake`, oldest first */
-    struct stored handed; /* all that was given to it */
+    struct stored handed;                             /* all that was given to it */
     struct stored durable;
 };
 

@@ -10,6 +10,7 @@ enum fault_kind {
     FAULT_ONE_WAY,
     FAULT_ISOLATE_LEADER,
     FAULT_DISK_STALL,
+    FAULT_DISK_ERROR,
     FAULT_PAUSE,
     FAULT_CLIENT_RESTART,
     FAULT_KIND_COUNT
@@ -31,6 +32,8 @@ static uint64_t interval_of(const struct sim *sim, enum fault_kind kind)
         return options->isolate_leader_interval_ns;
     case FAULT_DISK_STALL:
         return options->disk_stall_interval_ns;
+    case FAULT_DISK_ERROR:
+        return options->disk_error_interval_ns;
     case FAULT_PAUSE:
         return options->pause_interval_ns;
     case FAULT_CLIENT_RESTART:
@@ -163,6 +166,16 @@ static void strike_disk_stall(struct sim *sim)
     disk->stall_until_ns = sim->now_ns + draw(sim, sim->options.fault_ns);
 }
 
+/* Failed writes are final for a process; somebody starts it again. */
+static void strike_disk_error(struct sim *sim)
+{
+    struct sim_node *node = &sim->nodes[draw_node(sim)];
+    if (node->is_running && !node->is_stopping) {
+        node->disk.fails_next = true;
+        sim_plan(sim, sim->now_ns + draw(sim, sim->options.fault_ns), SIM_RESTART, node->index, node->life);
+    }
+}
+
 static void strike_pause(struct sim *sim)
 {
     struct sim_node *node = &sim->nodes[draw_node(sim)];
@@ -207,6 +220,9 @@ void sim_faults_strike(struct sim *sim, uint32_t kind)
     case FAULT_DISK_STALL:
         strike_disk_stall(sim);
         break;
+    case FAULT_DISK_ERROR:
+        strike_disk_error(sim);
+        break;
     case FAULT_PAUSE:
         strike_pause(sim);
         break;
@@ -237,6 +253,10 @@ void sim_faults_end(struct sim *sim)
     for (uint32_t i = 0; i < sim->options.node_count; i++) {
         sim->nodes[i].paused_until_ns = 0;
         sim->nodes[i].disk.stall_until_ns = 0;
+        sim->nodes[i].disk.fails_next = false;
+        if (sim->nodes[i].disk.has_failed) {
+            sim_plan(sim, sim->now_ns, SIM_RESTART, i, sim->nodes[i].life);
+        }
         sim_node_wake(&sim->nodes[i], sim->now_ns);
         sim_plan(sim, sim->now_ns, SIM_START, i, 0);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sim --seed S | --seeds N [--from S] | --seconds N | --minutes N, [--trace [LINES]] [--until-caught]
- * Exit status: 0 good, 1 safety, 2 liveness, 3 not deterministic, 64 usage. With --until-caught, for programs with a
- * deliberate defect: 0 when a seed found it, 1 when none did. */
+ * Exit status: 0 good, 1 safety, 2 liveness, 3 not deterministic, 64 usage. With --until-caught, for programs
+ * with a deliberate defect: 0 when a seed found it, 1 when none did. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -42,7 +42,8 @@ static void on_signal(int signal_number)
 {
     char text[256];
     int length = snprintf(text, sizeof(text),
-                          "safety: signal %d in a node (seed %" PRIu64 " of this run); repeat with: %s --seed 0x%" PRIx64 "\n",
+                          "safety: signal %d in a node (seed %" PRIu64
+                          " of this run); repeat with: %s --seed 0x%" PRIx64 "\n",
                           signal_number, seed_count, program, present_seed);
     if (sim.trace.kept_count > 0) {
         sim_trace_print(&sim);
@@ -73,8 +74,8 @@ static enum sim_result run_twice(uint64_t seed, uint64_t hash)
     run_seed(seed, 0);
     enum sim_result result = sim.trace.hash == hash ? SIM_GOOD : SIM_DETERMINISM;
     if (result != SIM_GOOD) {
-        printf("determinism: seed 0x%" PRIx64 " went two ways; repeat with: %s --seed 0x%" PRIx64 "\n", seed, program,
-               seed);
+        printf("determinism: seed 0x%" PRIx64 " went two ways; repeat with: %s --seed 0x%" PRIx64 "\n", seed,
+               program, seed);
     }
     return result;
 }
@@ -118,14 +119,16 @@ static enum sim_result run_seeds(const struct arguments *arguments)
     printf("%" PRIu64 " seeds from 0x%" PRIx64 ", %.0f s virtual: %" PRIu64 " operations, %" PRIu64
            " entries committed, %" PRIu64 " delivered, %" PRIu64 " crashes, %" PRIu64 " elections, %" PRIu64
            " frames, %" PRIu64 " turns; %.0f seeds a minute\n",
-           count, arguments->first_seed, (double)virtual_ns / 1e9, total.operations, total.committed, total.delivered,
-           total.crashes, total.elections, total.frames, total.turns, (double)count * 60 / seconds);
+           count, arguments->first_seed, (double)virtual_ns / 1e9, total.operations, total.committed,
+           total.delivered, total.crashes, total.elections, total.frames, total.turns,
+           (double)count * 60 / seconds);
     return result;
 }
 
 static int print_usage(void)
 {
-    fprintf(stderr, "usage: %s --seed S | --seeds N [--from S] | --seconds N | --minutes N, [--trace [LINES]]\n",
+    fprintf(stderr,
+            "usage: %s --seed S | --seeds N [--from S] | --seconds N | --minutes N, [--trace [LINES]]\n",
             program);
     return 64;
 }

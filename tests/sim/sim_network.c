@@ -43,7 +43,8 @@ static uint64_t draw_arrival_ns(struct sim *sim, const struct sim_route *route, 
     return arrival_ns;
 }
 
-static void plan_frame(struct sim *sim, const struct sim_route *route, const uint8_t *bytes, uint32_t byte_count)
+static void plan_frame(struct sim *sim, const struct sim_route *route, const uint8_t *bytes,
+                       uint32_t byte_count)
 {
     bool is_connected = is_connection(sim, route->from, route->to);
     struct sim_frame *frame = malloc(sizeof(*frame) + byte_count);
@@ -57,12 +58,15 @@ static void plan_frame(struct sim *sim, const struct sim_route *route, const uin
     if (!is_connected && !sim->is_healed && sim_chance(&sim->network_prng, sim->options.cut_short_ppm)) {
         frame->byte_count = (uint32_t)prng_below(&sim->network_prng, byte_count);
     }
-    struct sim_event event = {
-        .time_ns = draw_arrival_ns(sim, route, is_connected), .kind = SIM_FRAME, .who = route->to, .frame = frame};
+    struct sim_event event = {.time_ns = draw_arrival_ns(sim, route, is_connected),
+                              .kind = SIM_FRAME,
+                              .who = route->to,
+                              .frame = frame};
     sim_queue_add(&sim->queue, &event);
 }
 
-void sim_network_send(struct sim *sim, const struct sim_route *route, const uint8_t *bytes, uint32_t byte_count)
+void sim_network_send(struct sim *sim, const struct sim_route *route, const uint8_t *bytes,
+                      uint32_t byte_count)
 {
     bool may_lose = !is_connection(sim, route->from, route->to) && !sim->is_healed;
     sim->counters.frames++;
@@ -78,12 +82,14 @@ void sim_network_send(struct sim *sim, const struct sim_route *route, const uint
     }
 }
 
-/* Frames of a client do not outlive its process, nor those of a connection the process at either end. */
+/* Frames do not outlive a client's process: a process that came back within their delay could find an earlier
+ * life's entries logged under its own numbers (the numbers of a source say nothing of the life that gave
+ * them). */
 static bool is_stale(const struct sim *sim, const struct sim_frame *frame)
 {
     if (frame->from >= SIM_NODES_MAX) {
         return frame->from_life != sim->clients[frame->from - SIM_NODES_MAX].life ||
-               (frame->to_life != 0 && frame->to_life != sim->nodes[frame->to].life);
+               (sim->options.connected && frame->to_life != sim->nodes[frame->to].life);
     }
     if (frame->to >= SIM_NODES_MAX) {
         return frame->to_life != sim->clients[frame->to - SIM_NODES_MAX].life ||

@@ -38,8 +38,8 @@ struct channel {
     uint64_t life;
 };
 
-static uint8_t *port_begin(void *context, uint64_t node_id, const struct engine_channel *channel, unsigned lane,
-                           uint32_t *ret_capacity_bytes)
+static uint8_t *port_begin(void *context, uint64_t node_id, const struct engine_channel *channel,
+                           unsigned lane, uint32_t *ret_capacity_bytes)
 {
     struct sim_node *node = context;
     struct sim *sim = node->sim;
@@ -129,7 +129,9 @@ static struct engine_options engine_options_of(struct sim_node *node)
         .quorum_count_max = SIM_QUORUMS_MAX,
         .data_blocks_bytes_max = options->frame_bytes_max > FRAME_BYTES_MAX_1500 ? DATA_BLOCKS_BYTES_MAX_JUMBO
                                                                                  : DATA_BLOCKS_BYTES_MAX,
-        .tape = {.identity = {.cluster_id = SIM_CLUSTER_ID, .node_id = sim_node_id(node->index), .log_name = "main"},
+        .tape = {.identity = {.cluster_id = SIM_CLUSTER_ID,
+                              .node_id = sim_node_id(node->index),
+                              .log_name = "main"},
                  .memory_chunks = options->memory_chunks,
                  .reader_chunks = 2,
                  .write_bytes_max = options->chunk_bytes / 2,
@@ -152,7 +154,8 @@ void sim_node_start(struct sim_node *node)
     arena_init(&node->arena);
     memset(node->views, 0, sizeof(node->views));
     node->codec = frame_codec_create(&node->arena);
-    enum tape_verdict verdict = engine_create(&node->arena, &options, node_now_ns(node), &node->engine, &report);
+    enum tape_verdict verdict =
+        engine_create(&node->arena, &options, node_now_ns(node), &node->engine, &report);
     sim_trace(node->sim, TRACE_START, node->index, node->life, verdict, report.record_count);
     if (verdict != TAPE_OPEN) {
         sim_fail(node->sim, SIM_SAFETY, "recovery: node %u finds its tape %s", node->index + 1,
@@ -170,7 +173,8 @@ void sim_node_crash(struct sim_node *node, bool loses_power)
 {
     ASSERT(node->is_running);
     node->sim->counters.crashes++;
-    sim_trace(node->sim, TRACE_CRASH, node->index, node->life, loses_power, fake_device_pending(node->disk.fake));
+    sim_trace(node->sim, TRACE_CRASH, node->index, node->life, loses_power,
+              fake_device_pending(node->disk.fake));
     if (loses_power) {
         node->boot_id = prng_next(&node->sim->node_prng);
     }
@@ -229,7 +233,8 @@ static bool offer(struct sim_node *node, const struct sim_frame *frame)
     uint32_t tail_bytes = 0;
     enum frame_verdict verdict =
         frame_decode(node->codec, frame->bytes, frame->byte_count, &message, &tail, &tail_bytes);
-    if (verdict != FRAME_GOOD || (message.receiver_id != 0 && message.receiver_id != sim_node_id(node->index))) {
+    if (verdict != FRAME_GOOD ||
+        (message.receiver_id != 0 && message.receiver_id != sim_node_id(node->index))) {
         return true;
     }
     struct engine_channel channel = {0};

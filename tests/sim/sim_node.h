@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One simulated node: the shipped engine, its disk, and what stands for its dataplane: two lanes of frames that wait for
- * a turn. A crash takes all of it but the disk. */
+/* One simulated node: the shipped engine, its disk, and what stands for its dataplane: two lanes of frames
+ * that wait for a turn. A crash takes all of it but the disk. */
 #ifndef TALLY_SIM_NODE_H
 #define TALLY_SIM_NODE_H
 

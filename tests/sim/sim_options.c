@@ -33,14 +33,16 @@ static void draw_cluster(struct sim_options *options, struct prng *prng)
     options->node_count = one_in(prng, 5) ? 5 : 3;
     options->quorum_count = one_in(prng, 3) ? (uint32_t)between(prng, 2, SIM_QUORUMS_MAX) : 1;
     options->bootstrap_count =
-        one_in(prng, 2) ? options->node_count : (uint32_t)between(prng, options->node_count / 2 + 1, options->node_count);
+        one_in(prng, 2) ? options->node_count
+                        : (uint32_t)between(prng, options->node_count / 2 + 1, options->node_count);
     options->election_timeout_ns = between(prng, 20, 150) * MILLISECOND;
     options->heartbeat_interval_ns = options->election_timeout_ns / between(prng, 4, 10);
     options->retransmit_timeout_ns = between(prng, 2, 20) * MILLISECOND;
     options->disk_stall_limit_ns = options->election_timeout_ns * between(prng, 1, 4);
     options->chunk_bytes = 64u << 10;
     options->block_bytes = one_in(prng, 4) ? 4096 : 512;
-    options->tape_bytes = options->block_bytes == 4096 ? 16u << 20 : 6u << 20; /* a write takes a block at least */
+    options->tape_bytes =
+        options->block_bytes == 4096 ? 16u << 20 : 6u << 20; /* a write takes a block at least */
     options->memory_chunks = (uint32_t)between(prng, 4, 8);
     options->frame_bytes_max = one_in(prng, 3) ? FRAME_BYTES_MAX : FRAME_BYTES_MAX_1500;
     options->turn_ns = between(prng, 1, 50) * MICROSECOND;
@@ -93,6 +95,7 @@ static void draw_faults(struct sim_options *options, struct prng *prng)
     options->one_way_interval_ns = draw_interval(prng, 500 * MILLISECOND, 50 * MILLISECOND);
     options->isolate_leader_interval_ns = draw_interval(prng, 700 * MILLISECOND, 200 * MILLISECOND);
     options->disk_stall_interval_ns = draw_interval(prng, 700 * MILLISECOND, 200 * MILLISECOND);
+    options->disk_error_interval_ns = draw_interval(prng, 2 * SECOND, 500 * MILLISECOND);
     options->pause_interval_ns = draw_interval(prng, 700 * MILLISECOND, 100 * MILLISECOND);
     options->client_restart_interval_ns = draw_interval(prng, 1 * SECOND, 200 * MILLISECOND);
     options->down_ns = between(prng, 1, 600) * MILLISECOND;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one simulated run is: drawn whole from its seed before it begins. Every option is off in some runs and extreme
- * in others. */
+/* What one simulated run is: drawn whole from its seed before it begins. Every option is off in some runs and
+ * extreme in others. */
 #ifndef TALLY_SIM_OPTIONS_H
 #define TALLY_SIM_OPTIONS_H
 
@@ -41,7 +41,7 @@ struct sim_options {
     uint64_t publish_interval_ns;
     uint64_t retry_ns;
     uint64_t give_up_ns; /* 0: never */
-    bool connected;      /* clients' frames come in order while the node's process lives, as over shared memory */
+    bool connected; /* clients' frames come in order while the node's process lives, as over shared memory */
     /* the network: of a million frames; between nodes always, of clients unless connected */
     uint64_t delay_min_ns;
     uint64_t delay_spread_ns;
@@ -65,6 +65,7 @@ struct sim_options {
     uint64_t one_way_interval_ns;
     uint64_t isolate_leader_interval_ns;
     uint64_t disk_stall_interval_ns;
+    uint64_t disk_error_interval_ns;
     uint64_t pause_interval_ns;
     uint64_t client_restart_interval_ns;
     uint64_t down_ns;

@@ -13,6 +13,7 @@ enum sim_event_kind {
     SIM_TURN,    /* node `who` works, if `ticket` is its newest */
     SIM_CLIENT,  /* client `who` is polled, if `ticket` is its newest */
     SIM_START,   /* node `who` starts, if it is down */
+    SIM_RESTART, /* node `who` is ended and started, if it still lives its life `ticket` */
     SIM_OPEN,    /* client `who` starts, if it is down */
     SIM_TELL,    /* node `who` is told to bootstrap quorum `ticket` */
     SIM_FAULT,   /* fault process `who` strikes */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a node's disk says of its quorums, read from the records that were written to it, without the node's help. Each
- * disk has two: all that was handed to it, and what it has made durable. */
+/* What a node's disk says of its quorums, read from the records that were written to it, without the node's
+ * help. Each disk has two: all that was handed to it, and what it has made durable. */
 #ifndef TALLY_SIM_STORED_H
 #define TALLY_SIM_STORED_H
 

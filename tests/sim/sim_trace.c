@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The trace: a hash over everything that happened, so that two runs of one seed can be compared, and the last lines. */
+/* The trace: a hash over everything that happened, so that two runs of one seed can be compared, and the last
+ * lines. */
 #include <stdio.h>
 
 #include "sim.h"

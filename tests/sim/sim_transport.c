@@ -96,7 +96,8 @@ static const struct transport_operations operations = {
     .close = transport_close,
 };
 
-struct transport *sim_transport_create(void *context, struct arena *arena, const struct tally_endpoint *endpoint)
+struct transport *sim_transport_create(void *context, struct arena *arena,
+                                       const struct tally_endpoint *endpoint)
 {
     struct sim_client *client = context;
     const struct sim_options *options = &client->sim->options;

@@ -109,7 +109,8 @@ uint64_t truth_leader(struct truth *truth, uint64_t term, uint64_t node_id)
         }
     }
     if (truth->leadership_count == truth->leadership_capacity) {
-        truth->leaderships = grow32(truth->leaderships, sizeof(truth->leaderships[0]), &truth->leadership_capacity);
+        truth->leaderships =
+            grow32(truth->leaderships, sizeof(truth->leaderships[0]), &truth->leadership_capacity);
     }
     truth->leaderships[truth->leadership_count++] = (struct leadership){term, node_id};
     return node_id;

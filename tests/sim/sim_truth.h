@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the world has seen of one quorum, kept outside of every node: each entry that ever reached a disk's queue, who led
- * which term, who voted for whom, and the committed log. It only grows; the checkers compare the nodes with it. */
+/* What the world has seen of one quorum, kept outside of every node: each entry that ever reached a disk's
+ * queue, who led which term, who voted for whom, and the committed log. It only grows; the checkers compare
+ * the nodes with it. */
 #ifndef TALLY_SIM_TRUTH_H
 #define TALLY_SIM_TRUTH_H
 
@@ -27,7 +28,7 @@ struct seen_entry {
 };
 
 struct committed_entry {
-    uint32_t seen; /* place in `seen` */
+    uint32_t seen;        /* place in `seen` */
     uint64_t commit_term; /* of the leader that was first to commit it */
 };
 

@@ -29,7 +29,8 @@ static void visit_configuration(uint64_t index, uint64_t term)
 {
     struct configuration configuration;
     CHECK(configuration_init_stable(&configuration, voters, 3));
-    visit(RECORD_CONFIGURATION, index, term, configuration_encode(&configuration, record + RECORD_HEAD_BYTES));
+    visit(RECORD_CONFIGURATION, index, term,
+          configuration_encode(&configuration, record + RECORD_HEAD_BYTES));
 }
 
 static struct recovered_quorum *start(void)
@@ -113,7 +114,8 @@ static void test_many_terms(void)
 static void test_foreign(void)
 {
     start();
-    struct record_head head = {.type = RECORD_DATA, .quorum_number = 10, .index = 1, .length = RECORD_HEAD_BYTES};
+    struct record_head head = {
+        .type = RECORD_DATA, .quorum_number = 10, .index = 1, .length = RECORD_HEAD_BYTES};
     recovery_visit(&recovery, &head, record, 0);
     CHECK_EQUAL(recovery.ignored_count, 1);
     visit_quorum();

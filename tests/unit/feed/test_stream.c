@@ -122,7 +122,8 @@ static void test_overflow(void)
 static void test_sources(void)
 {
     start(STREAM_SEQUENCED);
-    CHECK_EQUAL(apply_data(1, 7, 2), STREAM_SEQUENCE_GAP); /* a new source starts at 1, or its first entry is lost */
+    CHECK_EQUAL(apply_data(1, 7, 2),
+                STREAM_SEQUENCE_GAP); /* a new source starts at 1, or its first entry is lost */
     CHECK_EQUAL(apply_data(1, 7, 1), STREAM_APPLIED);
     CHECK_EQUAL(apply_data(3, 7, 1), STREAM_DUPLICATE);
     CHECK_EQUAL(apply_data(3, 7, 3), STREAM_SEQUENCE_GAP);

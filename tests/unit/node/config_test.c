@@ -71,15 +71,18 @@ static void test_good(void)
 
 static void test_units(void)
 {
-    CHECK(load_changed("insecure = yes", "insecure = yes\nelection_timeout = 2s\nheartbeat_interval = 1500us"));
+    CHECK(
+        load_changed("insecure = yes", "insecure = yes\nelection_timeout = 2s\nheartbeat_interval = 1500us"));
     CHECK_EQUAL(config.election_timeout_ns, 2000000000);
     CHECK_EQUAL(config.heartbeat_interval_ns, 1500000);
-    CHECK_STRING(refusal_of("insecure = yes", "insecure = yes\nelection_timeout = 2"),
-                 "4: [cluster] election_timeout: bad value \"2\"; allowed: a time with ns, us, ms or s between 10 and "
-                 "60000 ms");
-    CHECK_STRING(refusal_of("size = 64M", "size = 64X"),
-                 "17: [log main] size: bad value \"64X\"; allowed: a number from 1048576 to 1125899906842624, with K, "
-                 "M, G or T");
+    CHECK_STRING(
+        refusal_of("insecure = yes", "insecure = yes\nelection_timeout = 2"),
+        "4: [cluster] election_timeout: bad value \"2\"; allowed: a time with ns, us, ms or s between 10 and "
+        "60000 ms");
+    CHECK_STRING(
+        refusal_of("size = 64M", "size = 64X"),
+        "17: [log main] size: bad value \"64X\"; allowed: a number from 1048576 to 1125899906842624, with K, "
+        "M, G or T");
     CHECK(strstr(refusal_of("size = 64M", "size = 99999999999999999999T"), "bad value") != NULL);
     CHECK(strstr(refusal_of("size = 64M", "size = 18446744073709551615K"), "bad value") != NULL);
 }
@@ -88,7 +91,8 @@ static void test_unknown(void)
 {
     CHECK_STRING(refusal_of("cpu = 0", "cpus = 0"),
                  "12: [thread 0] cpus: unknown key; allowed: runs, cpu, profile");
-    CHECK(strstr(refusal_of("", "[thing]\nx = 1\n"), "20: [thing]: unknown section; allowed: cluster, node") != NULL);
+    CHECK(strstr(refusal_of("", "[thing]\nx = 1\n"),
+                 "20: [thing]: unknown section; allowed: cluster, node") != NULL);
     CHECK(strstr(refusal_of("profile = shared", "profile = lazy"),
                  "13: [thread 0] profile: bad value \"lazy\"; allowed: spin | adaptive | shared") != NULL);
 }
@@ -96,8 +100,8 @@ static void test_unknown(void)
 static void test_missing(void)
 {
     CHECK_STRING(refusal_of("path = /t/tape\n", ""), "15: [log main]: the key path is missing");
-    CHECK_STRING(refusal_of("[node]", "[nodes]"),
-                 "6: [nodes]: unknown section; allowed: cluster, node, devices, thread N, log NAME, ethdev N, peer ID");
+    CHECK_STRING(refusal_of("[node]", "[nodes]"), "6: [nodes]: unknown section; allowed: cluster, node, "
+                                                  "devices, thread N, log NAME, ethdev N, peer ID");
     CHECK(strstr(refusal_of("runs = dataplane0 consensus0\n", ""), "runs names no parts") != NULL);
 }
 
@@ -126,19 +130,23 @@ static void test_contradictions(void)
         {"size = 64M", "size = 2M", "size must be at least four chunks"},
         {"size = 64M", "size = 64M\nchunk = 96K", "chunk must be a power of two"},
         {"size = 64M", "size = 64M\nmemory = 2M", "memory must hold at least four chunks"},
-        {"[peer 2]", "[log other]\npath = /t/o\nsize = 64M\n[peer 2]", "one [log NAME] for each consensus core"},
+        {"[peer 2]", "[log other]\npath = /t/o\nsize = 64M\n[peer 2]",
+         "one [log NAME] for each consensus core"},
         {"[peer 2]", "[peer 1]", "is this node itself"},
         {"shm = /t/2", "shm = /t/2\naddress = 192.0.2.1", "needs either shm or address"},
         {"shm = /t/2", "address = 192.0.2.1", "ethdev names a port that is not there"},
         {"shm_socket = /t/shm\n", "", "there is no port"},
-        {"[peer 2]", "[ethdev 0]\ndevice = x\naddress = 192.0.2.1\nmtu = 2000\n[peer 2]", "mtu must be 1500 or 9000"},
-        {"[peer 2]", "[ethdev 0]\ndevice = x\naddress = 192.0.2.1\ncore = 1\n[peer 2]", "core names a dataplane core"},
+        {"[peer 2]", "[ethdev 0]\ndevice = x\naddress = 192.0.2.1\nmtu = 2000\n[peer 2]",
+         "mtu must be 1500 or 9000"},
+        {"[peer 2]", "[ethdev 0]\ndevice = x\naddress = 192.0.2.1\ncore = 1\n[peer 2]",
+         "core names a dataplane core"},
         {"insecure = yes", "insecure = yes\nentry_bytes = 1453", "bad value"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         bool loaded = load_changed(cases[i].from, cases[i].to);
         if (cases[i].what == NULL ? !loaded : loaded || strstr(error_text, cases[i].what) == NULL) {
-            printf("# case %zu: \"%s\", expected \"%s\"\n", i, error_text, cases[i].what ? cases[i].what : "good");
+            printf("# case %zu: \"%s\", expected \"%s\"\n", i, error_text,
+                   cases[i].what ? cases[i].what : "good");
             CHECK(false);
         }
     }
