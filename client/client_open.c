@@ -11,6 +11,7 @@
 #define IN_FLIGHT_DEFAULT      1024
 #define IN_FLIGHT_MAX          65536
 #define RETRY_DEFAULT_NS       20000000ull
+#define SETTLE_DEFAULT_NS 1000000000u
 #define RETRY_NS_MAX           60000000000ull
 #define SHM_PREFIX             "shm:"
 #define UDP_PREFIX             "udp:"
@@ -152,6 +153,8 @@ struct tally_client *client_open(const struct tally_options *options, const stru
     if (client->publishing.source_id == 0) {
         client->publishing.source_id = draw_source_id();
     }
+    client->publishing.settle_end_ns =
+        client->now_ns + (options->settle_ns ? options->settle_ns : SETTLE_DEFAULT_NS);
     arena_seal(&client->arena);
     return client;
 }

@@ -46,6 +46,7 @@ struct publishing {
     uint64_t source_id;
     bool is_numbered; /* false: a kept source, and no leader has said yet where it stands; numbers are counted
                          from 1 */
+    uint64_t settle_end_ns; /* before it no leader is asked for the numbers of a kept source */
     bool is_refusing; /* REFUSED events are going out: their numbers are not free yet */
     uint64_t first;
     uint64_t send_next;

@@ -28,7 +28,8 @@ void publishing_ask_at(struct tally_client *client, uint32_t node, uint64_t due_
     struct publishing *publishing = &client->publishing;
     publishing->state = PUBLISHING_ASKING;
     publishing->node = node;
-    publishing->ask_due_ns = due_ns;
+    bool settles = !publishing->is_numbered && due_ns < publishing->settle_end_ns;
+    publishing->ask_due_ns = settles ? publishing->settle_end_ns : due_ns;
     publishing->ask_id = 0;
 }
 

@@ -73,6 +73,12 @@ static bool leader_should_yield(const struct replicator *self, uint64_t now_ns)
            now_ns < voters_agreed(self, VALUE_HEARD_HEALTHY, 0) + self->options.election_timeout_ns;
 }
 
+bool replicator_is_in_office(const struct replicator *self, uint64_t now_ns)
+{
+    return self->role == REPLICATOR_LEADER &&
+           leader_has_contact(self, self->options.election_timeout_ns, now_ns);
+}
+
 /* ---- sending ---- */
 
 static bool window_is_full(const struct peer_progress *peer)

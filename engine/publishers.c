@@ -270,6 +270,10 @@ bool publishers_receive(struct engine *engine, const struct message *message, co
         refuse(engine, message, channel, quorum->number, PUBLISH_NOT_LEADER, replicator);
         return true;
     }
+    if (message->publish.entry_count == 0 && !replicator_is_in_office(replicator, engine->now_ns)) {
+        refuse(engine, message, channel, quorum->number, PUBLISH_NOT_LEADER, replicator); /* it may be out of date */
+        return true;
+    }
     struct publisher *publisher = attach(engine, slot, message, channel);
     if (!publisher) {
         refuse(engine, message, channel, quorum->number, PUBLISH_BUSY, replicator);

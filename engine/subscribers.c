@@ -130,7 +130,12 @@ void subscribers_receive(struct engine *engine, const struct message *message, c
 
 static void acknowledge(struct engine *engine, struct subscriber *subscriber, uint64_t next_index)
 {
-    if (next_index <= subscriber->acknowledged_index || next_index > subscriber->next_index) {
+    if (next_index > subscriber->next_index) {
+        /* It has more than was sent since a subscription that came late began anew. It knows best. */
+        start_at(engine, subscriber, next_index);
+        return;
+    }
+    if (next_index <= subscriber->acknowledged_index) {
         return;
     }
     subscriber->acknowledged_index = next_index;
@@ -157,6 +162,9 @@ void subscribers_receive_reply(struct engine *engine, const struct message *mess
     if (reply->stop) {
         let_go(engine, subscriber);
         return;
+    }
+    if (reply->next_index > host_replicator(engine->host, slot)->commit_index + 1) {
+        return; /* nobody can have what is not committed here: it speaks of another node's deliveries */
     }
     acknowledge(engine, subscriber, reply->next_index);
     if (reply->resend && reply->next_index >= subscriber->acknowledged_index &&

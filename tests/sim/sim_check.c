@@ -48,7 +48,10 @@ void check_turn(struct sim *sim, uint32_t node)
             continue;
         }
         if (replicator->role == REPLICATOR_FAILED && sim->nodes[node].disk.has_failed) {
-            continue; /* rule 37 */
+            /* Rule 37. What it committed in the turn that it failed in counts, and was told. */
+            check_commit(sim, node, quorum, replicator);
+            note_view(sim, node, quorum, replicator);
+            continue;
         }
         if (replicator->role == REPLICATOR_FAILED) {
             sim_fail(sim, SIM_SAFETY, "replicator of node %u failed with cause %lu", node + 1,

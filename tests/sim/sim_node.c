@@ -104,6 +104,7 @@ static void end_life(struct sim_node *node)
     node->engine = NULL;
     node->is_running = false;
     node->is_stopping = false;
+    memset(node->bootstraps, 0, sizeof(node->bootstraps));
     node->turn_ticket++;
 }
 

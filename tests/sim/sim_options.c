@@ -123,6 +123,6 @@ void sim_options_make_late(struct sim_options *options)
 {
     options->late_clients = true;
     options->connected = false;
-    options->client_restart_interval_ns = 60 * MILLISECOND;
+    options->client_restart_interval_ns = 3 * SECOND; /* longer than it takes a life to settle */
     options->down_ns = options->down_ns < 20 * MILLISECOND ? options->down_ns : 20 * MILLISECOND;
 }
