@@ -46,6 +46,7 @@ struct engine {
     struct subscribers subscribers;
     struct spsc events;
     struct engine_command *stopping;
+    uint64_t stop_position; /* durable up to here, it is done */
     uint64_t entry_count;
     uint64_t busy_count;
     uint64_t refused_count;
