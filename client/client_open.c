@@ -25,6 +25,16 @@ static uint64_t monotonic_ns(void *context)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* Message ids go on from here, above those of an earlier process with the same source: nodes take nothing of
+ * before its question. Were the clock set back, they would in ten seconds, when they forget the earlier one.
+ */
+static uint64_t wall_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static struct transport *create_transport(void *context, struct arena *arena,
                                           const struct tally_endpoint *endpoint)
 {
@@ -144,6 +154,7 @@ struct tally_client *client_open(const struct tally_options *options, const stru
     client->retry_ns = options->retry_ns ? options->retry_ns : RETRY_DEFAULT_NS;
     client->give_up_ns = options->give_up_ns;
     client->now_ns = client->hooks.now_ns(client->hooks.context);
+    client->message_id = hooks->now_ns ? client->now_ns : wall_ns();
     if (!add_nodes(client, options, error_text)) {
         tally_close(client);
         return NULL;

@@ -21,10 +21,12 @@ void publishing_init(struct tally_client *client, uint64_t source_id, uint32_t s
         .slot_count = slot_count,
         .source_id = source_id,
         .is_numbered = source_id == 0, /* a source drawn at random is new: its first entry is 1 */
+        .is_confirmed = source_id == 0,
         .first = 1,
         .send_next = 1,
         .sent_end = 1,
         .next = 1,
+        .elsewhere = 1,
         .node = CLIENT_NO_NODE,
     };
 }
@@ -128,19 +130,32 @@ uint32_t tally_in_flight(const struct tally_client *client)
     return (uint32_t)(publishing->next - oldest_untold(publishing));
 }
 
-/* Asks the present node where the source stands: a PUBLISH without entries. */
+/* Asks the present node where the source stands: a PUBLISH without entries. Without a number while we look
+ * for the leader: then it opens a session, and nothing that was sent before is taken any more. */
 static bool ask(struct tally_client *client)
 {
     struct publishing *publishing = &client->publishing;
     publishing->ask_count++;
+    uint64_t number = publishing->state == PUBLISHING_ATTACHED ? publishing->send_next : 0;
     struct message message = {
         .kind = MESSAGE_PUBLISH,
-        .publish = {.source_id = publishing->source_id, .first_source_sequence = publishing->send_next}};
+        .publish = {.source_id = publishing->source_id, .first_source_sequence = number}};
     if (!client_send(client, publishing->node, &message, 0)) {
         return false;
     }
     publishing->ask_id = client->message_id;
     return true;
+}
+
+void publishing_give_up_to(struct tally_client *client, uint64_t last)
+{
+    struct publishing *publishing = &client->publishing;
+    while (oldest_untold(publishing) <= last) {
+        publishing->given_up = oldest_untold(publishing);
+        client_tell(client, &(struct tally_event){.kind = TALLY_GIVEN_UP,
+                                                  .status = TALLY_UNKNOWN,
+                                                  .source_sequence = publishing->given_up});
+    }
 }
 
 /* Entries whose time is over. Of those that have a number it is not known whether they are in the log; one
@@ -158,18 +173,13 @@ static unsigned give_up(struct tally_client *client)
             client->now_ns - publishing_slot_of(publishing, oldest)->published_ns < client->give_up_ns) {
             return count;
         }
-        struct tally_event event = {
-            .kind = TALLY_GIVEN_UP, .status = TALLY_UNKNOWN, .source_sequence = oldest};
         if (publishing->is_numbered) {
-            publishing->given_up = oldest;
+            publishing_give_up_to(client, oldest);
         } else {
             publishing->first_slot = (publishing->first_slot + 1) % publishing->slot_count;
             publishing->next--;
-            event.kind = TALLY_REFUSED;
-            event.status = TALLY_NO_LEADER;
-            event.source_sequence = 0;
+            client_tell(client, &(struct tally_event){.kind = TALLY_REFUSED, .status = TALLY_NO_LEADER});
         }
-        client_tell(client, &event);
         count++;
     }
 }

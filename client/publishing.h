@@ -47,7 +47,9 @@ struct publishing {
     bool is_numbered; /* false: a kept source, and no leader has said yet where it stands; numbers are counted
                          from 1 */
     uint64_t settle_end_ns; /* before it no leader is asked for the numbers of a kept source */
-    bool is_refusing; /* REFUSED events are going out: their numbers are not free yet */
+    bool is_confirmed; /* the numbers are ours: one was committed by the leader that gave them, or the source
+                          is new. Until then it may have been a deposed one, which knew too little */
+    bool is_refusing;  /* REFUSED events are going out: their numbers are not free yet */
     uint64_t first;
     uint64_t send_next;
     uint64_t sent_end;
@@ -55,6 +57,7 @@ struct publishing {
     uint64_t receipt;    /* all up to it were told TALLY_RECEIPT */
     uint64_t given_up;   /* all up to it were told TALLY_GIVEN_UP; they are still sent, silently */
     uint64_t held;       /* all up to it are in the present leader's log */
+    uint64_t elsewhere;  /* all before it may be in another log too: they were sent to an earlier leader */
     uint64_t tail_bytes; /* of all entries ever published */
 
     enum publishing_state state;
@@ -69,6 +72,8 @@ struct publishing {
     uint32_t asked_node_count; /* nodes asked in this round ... */
     uint32_t answer_count;     /* ... and those that answered */
     uint32_t redirect_count;
+    enum tally_status refusal; /* of `refused`, not yet told: the leader is asked first; OK: none */
+    uint64_t refused;
     enum tally_status problem; /* the last one told; OK: it is over */
     uint64_t alive_ns;         /* last sign of the leader, or when we began to wait for one */
     uint64_t resend_id;        /* refusals of older messages speak of what has been sent again already ... */
@@ -97,14 +102,20 @@ void publishing_ask_at(struct tally_client *client, uint32_t node, uint64_t due_
  * told. */
 void publishing_ask_another(struct tally_client *client, uint64_t delay_ns);
 void publishing_go_back(struct tally_client *client, uint64_t sequence);
-/* Every entry from `from` on is refused, and `next` becomes `from`. */
+/* Every entry from `from` on is refused, and `next` becomes `from`. None of them may be in any log, or come
+ * into one. */
 void publishing_refuse_from(struct tally_client *client, uint64_t from, enum tally_status status);
+/* Nothing more is told of entries up to `last`, though they may be in a log. */
+void publishing_give_up_to(struct tally_client *client, uint64_t last);
 void publishing_tell_leader(struct tally_client *client, uint64_t leader_id, uint64_t term);
 void publishing_tell_problem(struct tally_client *client, enum tally_status status, uint64_t node_id);
 /* `node` leads: what it lacks is sent to it. */
 void publishing_attach(struct tally_client *client, uint32_t node, const struct publish_reply *reply);
 /* The leader has entries of our source that were never sent: those not sent yet are refused. */
 void publishing_yield_numbers(struct tally_client *client, uint64_t wanted);
+/* The numbers given by an earlier leader are not ours: what was sent with them is given up, the rest refused,
+ * and the source is without numbers again. */
+void publishing_lose_numbers(struct tally_client *client);
 /* `node` does not lead. */
 void publishing_follow_redirection(struct tally_client *client, uint32_t node,
                                    const struct publish_reply *reply);

@@ -63,6 +63,17 @@ static void number_from(struct publishing *publishing, uint64_t first)
     publishing->next = first + count;
     publishing->receipt = first - 1;
     publishing->given_up = first - 1;
+    publishing->elsewhere = first;
+}
+
+void publishing_lose_numbers(struct tally_client *client)
+{
+    struct publishing *publishing = &client->publishing;
+    publishing_give_up_to(client, publishing->sent_end - 1);
+    publishing_refuse_from(client, publishing->sent_end, TALLY_FAILED);
+    publishing->first = publishing->next;
+    number_from(publishing, publishing->first);
+    publishing->is_numbered = false;
 }
 
 /* The leader's log has entries of this source that this client never sent: another publisher uses its id, or
@@ -71,6 +82,7 @@ void publishing_yield_numbers(struct tally_client *client, uint64_t wanted)
 {
     struct publishing *publishing = &client->publishing;
     publishing_refuse_from(client, publishing->sent_end, TALLY_FAILED);
+    publishing_ask_at(client, publishing->node, client->now_ns + client->retry_ns);
     if (publishing->first == publishing->next) {
         number_from(publishing, wanted);
     } /* else: those sent are decided first, then the leader is asked again */
@@ -80,6 +92,9 @@ void publishing_attach(struct tally_client *client, uint32_t node, const struct 
 {
     struct publishing *publishing = &client->publishing;
     uint64_t wanted = reply->wanted_source_sequence;
+    if (reply->term != publishing->term) { /* another leader */
+        publishing->elsewhere = publishing->sent_end;
+    }
     publishing->state = PUBLISHING_ATTACHED;
     publishing->node = node;
     publishing->generation = client->nodes[node].transport->generation;
@@ -98,7 +113,9 @@ void publishing_attach(struct tally_client *client, uint32_t node, const struct 
     publishing_go_back(client, wanted);
     publishing->resend_id = client->message_id + 1; /* what was sent before speaks of another time */
     publishing->resend_ns = client->now_ns;
-    publishing_tell_problem(client, TALLY_OK, 0);
+    if (publishing->refusal == TALLY_OK) {
+        publishing_tell_problem(client, TALLY_OK, 0);
+    }
     publishing_tell_leader(client, client->nodes[node].node_id, reply->term);
 }
 

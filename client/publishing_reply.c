@@ -45,12 +45,22 @@ static void tell_range(struct tally_client *client, enum tally_event_kind kind, 
     }
 }
 
+/* The leader that opened our session, in the same term: its log has nothing of our source but what it had
+ * when we asked and what we sent since. */
+static bool is_our_leader(const struct publishing *publishing, uint32_t node,
+                          const struct publish_reply *reply)
+{
+    return publishing->state == PUBLISHING_ATTACHED && node == publishing->node &&
+           reply->term == publishing->term && reply->wanted_source_sequence != 0;
+}
+
 /* Each entry once in either range, ascending; no commit before its receipt. A commit is true whoever tells of
- * it, what only is in a log counts from the leader alone. */
-static void take_watermarks(struct tally_client *client, const struct publish_reply *reply, bool is_leader)
+ * it once our numbers are confirmed, what only is in a log counts from the leader alone. */
+static void take_watermarks(struct tally_client *client, const struct publish_reply *reply, uint32_t node,
+                            bool is_leader)
 {
     struct publishing *publishing = &client->publishing;
-    if (!publishing->is_numbered) {
+    if (!publishing->is_numbered || (!publishing->is_confirmed && !is_our_leader(publishing, node, reply))) {
         return;
     }
     uint64_t sent = publishing->sent_end - 1;
@@ -70,6 +80,7 @@ static void take_watermarks(struct tally_client *client, const struct publish_re
     if (committed >= publishing->first) {
         uint64_t from = publishing->first;
         uint64_t count = committed + 1 - from;
+        publishing->is_confirmed = true;
         publishing->first = committed + 1;
         publishing->first_slot = (uint32_t)((publishing->first_slot + count) % publishing->slot_count);
         publishing->send_next = greater(publishing->send_next, publishing->first);
@@ -102,11 +113,6 @@ void publishing_refuse_from(struct tally_client *client, uint64_t from, enum tal
     publishing->sent_end = smaller(publishing->sent_end, from);
     publishing->receipt = smaller(publishing->receipt, from - 1);
     publishing->given_up = smaller(publishing->given_up, from - 1);
-    publishing->resend_id = client->message_id + 1;
-    publishing->resend_ns = client->now_ns;
-    /* Their numbers are used again. A copy still on its way must find the log as it is now, so there is a
-     * pause, and then the leader says anew where the source stands. */
-    publishing_ask_at(client, publishing->node, client->now_ns + client->retry_ns);
     publishing->is_refusing = true;
     for (uint64_t sequence = told; sequence < end; sequence++) {
         client_tell(client, &(struct tally_event){
@@ -139,10 +145,35 @@ static void repair_gap(struct tally_client *client, uint64_t wanted)
     publishing_go_back(client, wanted);
 }
 
+/* A copy of a refused entry may still be on its way, and there may be room for it when it arrives. So the
+ * leader is asked anew: what it does not have then, it will not take. */
 static void refuse(struct tally_client *client, uint64_t wanted, enum tally_status status)
 {
-    publishing_tell_problem(client, status, client->nodes[client->publishing.node].node_id);
-    publishing_refuse_from(client, greater(wanted, client->publishing.first), status);
+    struct publishing *publishing = &client->publishing;
+    publishing_tell_problem(client, status, client->nodes[publishing->node].node_id);
+    publishing_ask_at(client, publishing->node, client->now_ns);
+    publishing->refusal = status;
+    publishing->refused = wanted;
+}
+
+/* The leader that refused still does not have the entry. What was sent to no other is in no log and never
+ * will be. The rest may be in an earlier leader's, and be committed if that one leads again: its outcome is
+ * not known, and its numbers stay taken. */
+static void settle_refusal(struct tally_client *client)
+{
+    struct publishing *publishing = &client->publishing;
+    enum tally_status status = publishing->refusal;
+    uint64_t from = greater(publishing->refused, publishing->first);
+    publishing->refusal = TALLY_OK;
+    if (from < publishing->elsewhere) {
+        publishing->pause_end_ns = client->now_ns + client->retry_ns; /* then it is sent again */
+        if (from > publishing->first) {
+            return; /* those before it are in the log and are decided first */
+        }
+        publishing_give_up_to(client, publishing->elsewhere - 1);
+        from = publishing->elsewhere;
+    }
+    publishing_refuse_from(client, from, status);
 }
 
 static void handle_status(struct tally_client *client, const struct message *message, bool answers_question)
@@ -181,6 +212,30 @@ static void handle_status(struct tally_client *client, const struct message *mes
     }
 }
 
+/* Whether a leader can be sent entries under the numbers we have, or now get from it. */
+static bool has_numbers(struct tally_client *client, uint32_t node, const struct publish_reply *reply,
+                        bool answers_question)
+{
+    struct publishing *publishing = &client->publishing;
+    uint64_t wanted = reply->wanted_source_sequence;
+    if (!publishing->is_confirmed && reply->term != publishing->term) {
+        if (!answers_question || node != publishing->node) {
+            publishing_ask_at(client, node, client->now_ns); /* only a question opens a session */
+            return false;
+        }
+        if (publishing->is_numbered && wanted > publishing->first) {
+            publishing_lose_numbers(client); /* whose entries has it there: ours, or an earlier life's? */
+        }
+    }
+    if (!publishing->is_numbered && wanted != reply->committed_source_sequence + 1) {
+        /* What an earlier life left in this leader's log may still be lost, and nobody could send it again:
+         * new numbers begin behind what is committed. */
+        publishing_ask_at(client, node, client->now_ns + client->retry_ns / 4);
+        return false;
+    }
+    return true;
+}
+
 /* From one that leads: it says which sequence it wants. */
 static void receive_from_leader(struct tally_client *client, uint32_t node, const struct message *message)
 {
@@ -196,15 +251,18 @@ static void receive_from_leader(struct tally_client *client, uint32_t node, cons
     if (publishing->state == PUBLISHING_ASKING && node == publishing->node && !answers_question) {
         return; /* an answer from before a pause or a new connection */
     }
-    if (!publishing->is_numbered && wanted != reply->committed_source_sequence + 1) {
-        /* What an earlier life left in this leader's log may still be lost, and nobody could send it again:
-         * new numbers begin behind what is committed. */
-        publishing_ask_at(client, node, client->now_ns + client->retry_ns / 4);
+    if (!has_numbers(client, node, reply, answers_question)) {
         return;
     }
+    bool is_refused =
+        publishing->refusal != TALLY_OK && reply->term == publishing->term && wanted == publishing->refused;
     if (is_new) {
         publishing_attach(client, node, reply);
     }
+    if (is_refused) {
+        settle_refusal(client);
+    }
+    publishing->refusal = TALLY_OK;
     publishing->alive_ns = client->now_ns;
     publishing->ask_count = 0;
     if (answers_question) {
@@ -213,6 +271,7 @@ static void receive_from_leader(struct tally_client *client, uint32_t node, cons
     if (wanted > publishing->held + 1) {
         publishing->held = wanted - 1;
         publishing->is_probing = false;
+        publishing_tell_problem(client, TALLY_OK, 0);
         publishing->send_next = greater(publishing->send_next, smaller(wanted, publishing->sent_end));
     }
     if (wanted > publishing->sent_end) {
@@ -233,7 +292,7 @@ unsigned publishing_receive(struct tally_client *client, uint32_t node, const st
     }
     bool leads = reply->wanted_source_sequence != 0;
     bool is_current = leads && reply->term >= publishing->term;
-    take_watermarks(client, reply, is_current);
+    take_watermarks(client, reply, node, is_current);
     switch ((enum publish_status)reply->status) {
     case PUBLISH_NOT_LEADER:
         if (concerns_us(publishing, node, message)) {
@@ -260,8 +319,9 @@ unsigned publishing_receive(struct tally_client *client, uint32_t node, const st
         if (leads) {
             receive_from_leader(client, node, message);
         } else if (concerns_us(publishing, node, message)) {
-            publishing_ask_at(client, node,
-                              client->now_ns + client->retry_ns / 4); /* no place for us there now */
+            /* It does not know us, so it is asked; or it had no place for us when asked just now. */
+            uint64_t delay_ns = publishing->state == PUBLISHING_ATTACHED ? 0 : client->retry_ns / 4;
+            publishing_ask_at(client, node, client->now_ns + delay_ns);
         }
         return 1;
     }

@@ -57,13 +57,16 @@ enum tally_event_kind {
     TALLY_COMMITTED, /* entries up to source_sequence are committed: exactly one of COMMITTED/REFUSED/GIVEN_UP
                         each */
     TALLY_REFUSED, /* entry source_sequence is refused for `status`, it is not in the log; those behind it are
-                      refused with it, one event each, and what is published next gets their numbers */
+                      refused with it, one event each, and what is published next gets their numbers. It never
+                      comes into the log later either. */
     TALLY_DELIVERED, /* a committed entry arrives at a subscription */
     TALLY_LEADER,    /* node_id leads (0: nobody known) */
     TALLY_PROBLEM,   /* status: something the caller may want to know (no leader, no space, ...) */
-    TALLY_GIVEN_UP,  /* entry source_sequence is not decided after give_up_ns, status TALLY_UNKNOWN; nothing
-                        more is told of it. It is still sent, as its number must not be missing, and holds its
-                        place. */
+    TALLY_GIVEN_UP,  /* entry source_sequence is not decided after give_up_ns, or a leader refuses what an
+                        earlier  one may have in its log and commit later, or (a kept source_id) a leader that
+                        was deposed  gave it a number that is not free: status TALLY_UNKNOWN; nothing more is
+                        told of it. It is  still sent where its number must not be missing, and holds its place.
+                      */
 };
 
 struct tally_event {

@@ -26,6 +26,34 @@ static void note_commit(struct engine *engine, uint32_t slot, const struct recor
     }
 }
 
+/* A quorum whose log cannot be read any more serves nobody here: publishers are told FAILED, the event says
+ * so, and what follows from it is for the operator. */
+static void fail_stream(struct engine *engine, uint32_t slot, uint64_t index)
+{
+    struct engine_quorum *quorum = &engine->quorums[slot];
+    struct engine_event told = {
+        .quorum_number = quorum->number,
+        .event = {.kind = EVENT_QUORUM_FAILURE, .node_id = engine->options.node_id, .index = index}};
+    quorum->stream_fault = true;
+    strcpy(told.name, quorum->name);
+    spsc_push(&engine->events, &told);
+    publishers_dismiss(engine, slot);
+}
+
+/* The entry at `index`, applied to `state`. False: not now, or (the quorum has failed then) never. */
+static bool apply_next(struct engine *engine, uint32_t slot, struct tape_cursor *cursor,
+                       struct stream_state *state, uint64_t index, const uint8_t **ret_record,
+                       struct record_head *ret_head)
+{
+    enum tape_read read = tape_read(engine->tape, cursor, index, 0, ret_record, ret_head);
+    if (read == TAPE_READ_FAILED ||
+        (read == TAPE_READ_RECORD && apply(state, ret_head, *ret_record) != STREAM_APPLIED)) {
+        fail_stream(engine, slot, index);
+        return false;
+    }
+    return read == TAPE_READ_RECORD;
+}
+
 static unsigned apply_committed(struct engine *engine, uint32_t slot, unsigned budget)
 {
     struct engine_quorum *quorum = &engine->quorums[slot];
@@ -34,12 +62,8 @@ static unsigned apply_committed(struct engine *engine, uint32_t slot, unsigned b
     while (work < budget && quorum->applied_index < commit_index && !quorum->stream_fault) {
         const uint8_t *record = NULL;
         struct record_head head;
-        if (tape_read(engine->tape, &quorum->applier_cursor, quorum->applied_index + 1, 0, &record, &head) !=
-            TAPE_READ_RECORD) {
-            break;
-        }
-        if (apply(quorum->committed, &head, record) != STREAM_APPLIED) {
-            quorum->stream_fault = true;
+        if (!apply_next(engine, slot, &quorum->applier_cursor, quorum->committed, quorum->applied_index + 1,
+                        &record, &head)) {
             break;
         }
         quorum->applied_index++;
@@ -49,7 +73,8 @@ static unsigned apply_committed(struct engine *engine, uint32_t slot, unsigned b
     return work;
 }
 
-static void open_session(struct engine *engine, uint32_t slot)
+/* Whether the log took it. */
+static bool open_session(struct engine *engine, uint32_t slot)
 {
     struct engine_quorum *quorum = &engine->quorums[slot];
     uint8_t payload[STREAM_OPEN_BYTES];
@@ -61,10 +86,12 @@ static void open_session(struct engine *engine, uint32_t slot)
         .type = RECORD_OPEN, .head = payload, .head_bytes = sizeof(payload), .arrival_ns = engine->wall_ns};
     struct host_receipt receipt;
     int error = 0;
-    if (host_submit(engine->host, slot, &entry, 1, engine->now_ns, &receipt, &error) == REPLICATOR_ACCEPTED) {
-        stream_apply(quorum->tail, RECORD_OPEN, receipt.first_index, payload, sizeof(payload));
-        quorum->tail_index = receipt.first_index;
+    if (host_submit(engine->host, slot, &entry, 1, engine->now_ns, &receipt, &error) != REPLICATOR_ACCEPTED) {
+        return false;
     }
+    stream_apply(quorum->tail, RECORD_OPEN, receipt.first_index, payload, sizeof(payload));
+    quorum->tail_index = receipt.first_index;
+    return true;
 }
 
 /* Reads what the log holds beyond the committed state, as it was when this node became leader. */
@@ -80,12 +107,8 @@ static unsigned build_tail(struct engine *engine, uint32_t slot, unsigned budget
     while (work < budget && quorum->tail_index < last_index) {
         const uint8_t *record = NULL;
         struct record_head head;
-        if (tape_read(engine->tape, &quorum->tail_cursor, quorum->tail_index + 1, 0, &record, &head) !=
-            TAPE_READ_RECORD) {
-            return work;
-        }
-        if (apply(quorum->tail, &head, record) != STREAM_APPLIED) {
-            quorum->stream_fault = true;
+        if (!apply_next(engine, slot, &quorum->tail_cursor, quorum->tail, quorum->tail_index + 1, &record,
+                        &head)) {
             return work;
         }
         quorum->tail_index++;
@@ -95,8 +118,7 @@ static unsigned build_tail(struct engine *engine, uint32_t slot, unsigned budget
         return work;
     }
     if (!stream_is_open(quorum->tail)) {
-        open_session(engine, slot);
-        return work + 1;
+        return work + open_session(engine, slot);
     }
     quorum->tail_ready = true;
     tape_cursor_release(engine->tape, &quorum->tail_cursor);

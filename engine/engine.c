@@ -57,6 +57,29 @@ static void create_host(struct engine *engine, struct arena *arena)
     engine->host = host_create(arena, &host_options);
 }
 
+/* Left out or started anew, a quorum would forget what it voted for: then none of this log starts. */
+static enum tape_verdict check_recovery(const struct recovery *recovery, struct tape_report *report)
+{
+    for (uint32_t i = 0; i < recovery->quorum_count; i++) {
+        if (recovery->quorums[i].contradicted) {
+            return TAPE_DAMAGED;
+        }
+    }
+    if (recovery->left_out_count > 0) {
+        report->error = -EUSERS;
+        return TAPE_READ_ERROR;
+    }
+    return TAPE_OPEN;
+}
+
+static void open_quorums(struct engine *engine, const struct recovery *recovery)
+{
+    for (uint32_t i = 0; i < recovery->quorum_count; i++) {
+        const struct engine_quorum *quorum = engine_open_quorum(engine, &recovery->quorums[i]);
+        ASSERT(quorum != NULL);
+    }
+}
+
 enum tape_verdict engine_create(struct arena *arena, const struct engine_options *options, uint64_t now_ns,
                                 struct engine **ret_engine, struct tape_report *ret_report)
 {
@@ -72,6 +95,9 @@ enum tape_verdict engine_create(struct arena *arena, const struct engine_options
     recovery_init(&recovery, &scratch, options->quorum_count_max);
     enum tape_verdict verdict = tape_open(arena, options->device, &options->tape, recovery_visit, &recovery,
                                           &engine->tape, &engine->report);
+    if (verdict == TAPE_OPEN) {
+        verdict = check_recovery(&recovery, &engine->report);
+    }
     *ret_report = engine->report;
     if (verdict == TAPE_OPEN) {
         engine->incarnation = engine->report.identity.incarnation;
@@ -81,11 +107,7 @@ enum tape_verdict engine_create(struct arena *arena, const struct engine_options
         spsc_init(&engine->events, elements, EVENT_RING_COUNT, sizeof(struct engine_event));
         create_quorums(engine, arena);
         create_host(engine, arena);
-        for (uint32_t i = 0; i < recovery.quorum_count; i++) {
-            if (!recovery.quorums[i].contradicted) {
-                ASSERT(engine_open_quorum(engine, &recovery.quorums[i]) != NULL);
-            }
-        }
+        open_quorums(engine, &recovery);
         *ret_engine = engine;
     }
     arena_fini(&scratch);
@@ -168,8 +190,8 @@ static void finish_command(struct engine *engine, struct engine_waiting *waiting
     atomic_store_explicit(&command->done, true, memory_order_release);
 }
 
-/* A write into the page cache is done when it returns: what a follower took in this turn is acknowledged once, as received
- * and as written, instead of twice. */
+/* A write into the page cache is done when it returns: what a follower took in this turn is acknowledged
+ * once, as received and as written, instead of twice. */
 static unsigned write_at_once(struct engine *engine)
 {
     if (engine->report.sync != TAPE_SYNC_NONE) {

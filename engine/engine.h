@@ -50,7 +50,8 @@ struct engine_options {
 };
 
 /* Opens the tape, recovers every quorum on it and starts its replicators. Only on TAPE_OPEN *ret_engine is
- * set. */
+ * set. TAPE_DAMAGED also for records that contradict each other; TAPE_READ_ERROR with error -EUSERS when the
+ * tape holds more than quorum_count_max quorums. */
 enum tape_verdict engine_create(struct arena *arena, const struct engine_options *options, uint64_t now_ns,
                                 struct engine **ret_engine, struct tape_report *ret_report);
 
@@ -90,7 +91,7 @@ struct engine_quorum_status {
     uint64_t applied_index;
     uint64_t next_stream_sequence;
     uint32_t source_count;
-    uint32_t stream_fault; /* 1: a committed entry contradicts the stream's rules */
+    uint32_t stream_fault; /* 1: an entry contradicts the stream's rules, or cannot be read */
     struct configuration configuration;
     uint32_t peer_count;
     uint32_t zero;

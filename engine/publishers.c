@@ -43,11 +43,22 @@ static void owe(struct publishers *publishers, struct publisher *publisher)
     }
 }
 
+/* Whether the message is older than the session: nothing of before may be taken, nor change where replies go.
+ */
+static bool is_stale(const struct publisher *publisher, const struct message *message)
+{
+    return publisher->in_use && message->message_id < publisher->opened_id;
+}
+
+/* A question opens a session when it names no number, comes another way than the one before, or is the first.
+ * NULL: no place. */
 static struct publisher *attach(struct engine *engine, uint32_t slot, const struct message *message,
                                 const struct engine_channel *channel)
 {
     struct publishers *publishers = &engine->publishers;
     struct publisher *publisher = find_place(publishers, slot, message->publish.source_id);
+    bool opens = message->publish.first_source_sequence == 0 || !publisher->in_use ||
+                 memcmp(&publisher->channel, channel, sizeof(*channel)) != 0;
     if (!publisher->in_use) {
         if (publishers->count == PUBLISHERS_MAX) {
             return NULL;
@@ -56,10 +67,20 @@ static struct publisher *attach(struct engine *engine, uint32_t slot, const stru
         *publisher = (struct publisher){
             .in_use = 1, .slot = slot, .source_id = message->publish.source_id, .status = PUBLISH_OK};
     }
-    publisher->channel = *channel;
-    publisher->heard_ns = engine->now_ns;
-    publisher->message_id = message->message_id;
+    if (opens) {
+        publisher->opened_id = message->message_id;
+        publisher->channel = *channel;
+    }
     return publisher;
+}
+
+/* The publisher whose session the entries belong to; NULL: it has to ask. */
+static struct publisher *find_session(struct engine *engine, uint32_t slot, const struct message *message,
+                                      const struct engine_channel *channel)
+{
+    struct publisher *publisher = find_place(&engine->publishers, slot, message->publish.source_id);
+    bool is_its_own = publisher->in_use && memcmp(&publisher->channel, channel, sizeof(*channel)) == 0;
+    return is_its_own ? publisher : NULL;
 }
 
 static void send_reply(struct engine *engine, const struct engine_channel *channel, uint64_t quorum_number,
@@ -160,9 +181,6 @@ static enum publish_status gather(struct engine *engine, struct stream_state *ta
         if ((size_t)(entries->end - blocks) < blocks_bytes) {
             return PUBLISH_MALFORMED;
         }
-        if (blocks_bytes > engine->options.data_blocks_bytes_max) {
-            return PUBLISH_TOO_LARGE;
-        }
         /* The batch is not applied yet: an entry behind `count` fresh ones is as fresh as the first of them.
          */
         enum stream_verdict verdict = stream_admit(tail, source_id, entries->source_sequence - batch->count,
@@ -174,6 +192,9 @@ static enum publish_status gather(struct engine *engine, struct stream_state *ta
             verdict = STREAM_FRESH;
         }
 #endif
+        if (verdict == STREAM_FRESH && blocks_bytes > engine->options.data_blocks_bytes_max) {
+            return PUBLISH_TOO_LARGE;
+        }
         if (verdict == STREAM_FRESH) {
             uint8_t *head = batch->heads[batch->count];
             stream_data_head_encode(&(struct stream_data_head){.base_sequence = base,
@@ -195,7 +216,8 @@ static enum publish_status gather(struct engine *engine, struct stream_state *ta
         entries->source_sequence++;
         entries->left--;
     }
-    return PUBLISH_OK;
+    bool is_longer = entries->left == 0 && entries->at != entries->end;
+    return is_longer ? PUBLISH_MALFORMED : PUBLISH_OK;
 }
 
 /* The log has taken the batch: the leader's view of the stream follows. */
@@ -274,13 +296,21 @@ bool publishers_receive(struct engine *engine, const struct message *message, co
         refuse(engine, message, channel, quorum->number, PUBLISH_NOT_LEADER, replicator); /* it may be out of date */
         return true;
     }
-    struct publisher *publisher = attach(engine, slot, message, channel);
+    if (is_stale(find_place(&engine->publishers, slot, message->publish.source_id), message)) {
+        return true;
+    }
+    bool asks = by_name || message->publish.entry_count == 0;
+    struct publisher *publisher =
+        asks ? attach(engine, slot, message, channel) : find_session(engine, slot, message, channel);
     if (!publisher) {
         refuse(engine, message, channel, quorum->number, PUBLISH_BUSY, replicator);
         return true;
     }
-    if (!by_name && message->publish.entry_count > 0 &&
-        !take_entries(engine, quorum, publisher, message, tail, tail_bytes, arrival_ns)) {
+    publisher->heard_ns = engine->now_ns;
+    if (message->message_id > publisher->message_id) {
+        publisher->message_id = message->message_id;
+    }
+    if (!asks && !take_entries(engine, quorum, publisher, message, tail, tail_bytes, arrival_ns)) {
         return false;
     }
     owe(&engine->publishers, publisher);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Publishers attached to this core: who is to hear of which source's progress. What a source has in the log
- * is the stream state's knowledge alone; an attachment may be lost and made again at any time. */
+ * is the stream state's knowledge alone; an attachment may be lost and made again at any time.
+ *
+ * A publisher counts on what it was told of the log when it asked: which numbers are free. So entries are
+ * taken only in the session that a question opens, from where that question came, and not from before it: an
+ * earlier life of the publisher, or a number that it uses again, may have frames waiting somewhere. */
 #ifndef TALLY_PUBLISHERS_H
 #define TALLY_PUBLISHERS_H
 
@@ -14,6 +18,7 @@ struct publisher {
     uint8_t status; /* enum publish_status, of the last refusal; OK again once told */
     uint8_t zero;
     uint64_t message_id; /* of its newest request */
+    uint64_t opened_id;  /* of the question that opened its session: what it sent before is not taken */
     uint64_t heard_ns;
     struct engine_channel channel;
 };
@@ -28,7 +33,7 @@ struct publishers {
     struct publisher places[PUBLISHER_PLACES];
 };
 
-/* A PUBLISH frame. False: the log has no room for it now. */
+/* A PUBLISH frame: a question, or entries. False: the log has no room for it now. */
 bool publishers_receive(struct engine *engine, const struct message *message, const uint8_t *tail,
                         uint32_t tail_bytes, const struct engine_channel *channel, uint64_t arrival_ns);
 

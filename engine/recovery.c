@@ -49,9 +49,13 @@ static void bind_quorum(struct recovery *recovery, const struct record_head *hea
     struct configuration voters;
     char name[QUORUM_NAME_BYTES_MAX + 1];
     size_t payload_bytes = head->length - (size_t)RECORD_HEAD_BYTES;
-    if (find(recovery, head->quorum_number) || recovery->quorum_count == recovery->quorum_count_max ||
+    if (find(recovery, head->quorum_number) ||
         !quorum_payload_decode(payload, payload_bytes, &voters, name)) {
         recovery->ignored_count++;
+        return;
+    }
+    if (recovery->quorum_count == recovery->quorum_count_max) {
+        recovery->left_out_count++;
         return;
     }
     struct recovered_quorum *quorum = &recovery->quorums[recovery->quorum_count++];

@@ -32,7 +32,8 @@ struct recovered_quorum {
 struct recovery {
     uint32_t quorum_count;
     uint32_t quorum_count_max;
-    uint32_t ignored_count; /* records of quorums beyond quorum_count_max, or of none */
+    uint32_t left_out_count; /* quorums beyond quorum_count_max */
+    uint32_t ignored_count;  /* records of those, or of none */
     struct recovered_quorum *quorums;
 };
 

@@ -53,15 +53,19 @@ static struct message message_to(const struct engine *engine, uint8_t kind, uint
     };
 }
 
-static void send_reply(struct engine *engine, const struct message *request,
-                       const struct engine_channel *channel, const struct engine_quorum *quorum,
-                       enum subscribe_status status)
+static void send_reply(struct engine *engine, const struct engine_channel *channel,
+                       const struct message *reply)
 {
     const struct engine_port *port = &engine->options.port;
     uint32_t capacity = 0;
-    if (!port->begin(port->context, 0, channel, 0, &capacity)) {
-        return; /* it asks again */
+    if (port->begin(port->context, 0, channel, 0, &capacity)) { /* else it asks again */
+        port->send(port->context, reply, 0);
     }
+}
+
+static void answer(struct engine *engine, const struct message *request, const struct engine_channel *channel,
+                   const struct engine_quorum *quorum, enum subscribe_status status)
+{
     struct message reply = message_to(engine, MESSAGE_SUBSCRIBE_REPLY,
                                       quorum ? quorum->number : request->quorum_number, request->message_id);
     reply.subscribe_reply = (struct subscribe_reply){
@@ -70,7 +74,18 @@ static void send_reply(struct engine *engine, const struct message *request,
         reply.subscribe_reply.committed_index =
             host_replicator(engine->host, engine_slot_of(engine, quorum))->commit_index;
     }
-    port->send(port->context, &reply, 0);
+    send_reply(engine, channel, &reply);
+}
+
+/* What it waits for can never be sent to it from here: said, not waited for. */
+static void fail(struct engine *engine, struct subscriber *subscriber)
+{
+    struct message reply = message_to(engine, MESSAGE_SUBSCRIBE_REPLY,
+                                      engine->quorums[subscriber->slot].number, subscriber->message_id);
+    reply.subscribe_reply = (struct subscribe_reply){
+        .subscriber_id = subscriber->subscriber_id, .status = SUBSCRIBE_FAILED, .first_index = 1};
+    send_reply(engine, &subscriber->channel, &reply);
+    let_go(engine, subscriber);
 }
 
 /* (Re)starts delivery at `index`. */
@@ -121,21 +136,21 @@ void subscribers_receive(struct engine *engine, const struct message *message, c
         quorum = slot == HOST_NO_SLOT ? NULL : &engine->quorums[slot];
     }
     if (!quorum) {
-        send_reply(engine, message, channel, NULL, SUBSCRIBE_UNKNOWN_QUORUM);
+        answer(engine, message, channel, NULL, SUBSCRIBE_UNKNOWN_QUORUM);
         return;
     }
-    send_reply(engine, message, channel, quorum,
-               admit(engine, message, engine_slot_of(engine, quorum), channel));
+    answer(engine, message, channel, quorum,
+           message->subscribe.replicated ? SUBSCRIBE_FAILED
+                                         : admit(engine, message, engine_slot_of(engine, quorum), channel));
 }
 
 static void acknowledge(struct engine *engine, struct subscriber *subscriber, uint64_t next_index)
 {
-    if (next_index > subscriber->next_index) {
-        /* It has more than was sent since a subscription that came late began anew. It knows best. */
-        start_at(engine, subscriber, next_index);
+    if (next_index <= subscriber->acknowledged_index) {
         return;
     }
-    if (next_index <= subscriber->acknowledged_index) {
+    if (next_index > subscriber->next_index) {
+        start_at(engine, subscriber, next_index); /* a SUBSCRIBE that came twice had sent us back */
         return;
     }
     subscriber->acknowledged_index = next_index;
@@ -181,9 +196,10 @@ static bool may_send(const struct subscriber *subscriber)
 }
 
 /* Fills the tail with committed records from next_index on; returns bytes and, in *ret_next, the index behind
- * them. */
+ * them. None: *ret_hopeless says whether that will be so for ever (a tape that cannot be read, a record that
+ * fits no frame of this way). */
 static uint32_t fill(struct engine *engine, struct subscriber *subscriber, uint64_t commit_index,
-                     uint8_t *tail, uint32_t capacity, uint64_t *ret_next)
+                     uint8_t *tail, uint32_t capacity, uint64_t *ret_next, bool *ret_hopeless)
 {
     uint32_t used = 0;
     uint64_t index = subscriber->next_index;
@@ -193,11 +209,14 @@ static uint32_t fill(struct engine *engine, struct subscriber *subscriber, uint6
     while (index <= commit_index) {
         const uint8_t *record = NULL;
         struct record_head head;
-        if (tape_read(engine->tape, &subscriber->cursor, index, 0, &record, &head) != TAPE_READ_RECORD) {
+        enum tape_read read = tape_read(engine->tape, &subscriber->cursor, index, 0, &record, &head);
+        if (read != TAPE_READ_RECORD) {
+            *ret_hopeless = read == TAPE_READ_FAILED && used == 0;
             break;
         }
         uint32_t padded = (uint32_t)record_padded_bytes(head.length);
         if (used + padded > capacity) {
+            *ret_hopeless = used == 0;
             break;
         }
         memcpy(tail + used, record, padded);
@@ -233,8 +252,13 @@ static bool send_frame(struct engine *engine, struct subscriber *subscriber, uin
         return false;
     }
     uint64_t next_index = subscriber->next_index;
-    uint32_t used = entries ? fill(engine, subscriber, commit_index, tail, capacity, &next_index) : 0;
+    bool is_hopeless = false;
+    uint32_t used =
+        entries ? fill(engine, subscriber, commit_index, tail, capacity, &next_index, &is_hopeless) : 0;
     if (entries && used == 0) {
+        if (is_hopeless) {
+            fail(engine, subscriber);
+        }
         return false; /* it comes from disk: a later turn has it */
     }
     struct message message =
@@ -268,7 +292,7 @@ static unsigned serve(struct engine *engine, struct subscriber *subscriber, unsi
         }
         work++;
     }
-    if (work == 0 && now_ns - subscriber->sent_ns > HEARTBEAT_NS) {
+    if (subscriber->in_use && work == 0 && now_ns - subscriber->sent_ns > HEARTBEAT_NS) {
         work += send_frame(engine, subscriber, commit_index, false);
         subscriber->sent_ns = now_ns;
     }

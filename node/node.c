@@ -115,6 +115,12 @@ static bool open_devices(struct node *node, unsigned index, void *memory, size_t
 static bool accept_tape(const struct config_log *log, enum tape_verdict verdict,
                         const struct tape_report *report, char *error_text)
 {
+    if (verdict == TAPE_READ_ERROR) {
+        snprintf(error_text, NODE_ERROR_BYTES, "log %s (%s): %s%s", log->name, log->path,
+                 strerror(-report->error),
+                 report->error == -EUSERS ? "; it holds more quorums than [cluster] quorums allows" : "");
+        return false;
+    }
     if (verdict != TAPE_OPEN) {
         snprintf(
             error_text, NODE_ERROR_BYTES,

@@ -263,6 +263,82 @@ static void a_full_tape_refuses_all_that_is_not_logged(void)
     finish(cluster, client);
 }
 
+/* Time in which nothing is committed. */
+static void run_undecided(struct fake_cluster *cluster, struct tally_client *client, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        tally_poll(client);
+        fake_step(cluster, MS);
+    }
+    tally_poll(client);
+}
+
+/* The leader before this one has the entries in its log, and leads again: were they told refused, that would
+ * be false, and were their numbers used again, the new entries would be dropped as duplicates. */
+static void what_an_earlier_leader_may_commit_is_not_refused(void)
+{
+    struct fake_cluster *cluster = fake_create(1);
+    struct watcher watcher = {0};
+    struct tally_client *client = open_client(cluster, &watcher, &(struct tally_options){0});
+    fake_elect(cluster, 1, 0, true);
+    publish_values(client, 1, 2);
+    run_undecided(cluster, client, 5);
+    CHECK_EQUAL(cluster->nodes[0].log_count, 2);
+    fake_elect(cluster, 2, 0, true);
+    cluster->is_full = true;
+    run_undecided(cluster, client, 60);
+    publish_values(client, 98, 98); /* sent to the new leader only */
+    run_undecided(cluster, client, 60);
+    CHECK_EQUAL(watcher.given_up_count, 2);
+    CHECK_EQUAL(watcher.refused_count, 1);
+    CHECK_EQUAL(watcher.first_refused, 3);
+    CHECK_EQUAL(watcher.refusal, TALLY_NO_SPACE);
+    CHECK_EQUAL(tally_in_flight(client), 0);
+    CHECK(watcher.problem_count < 4);
+    const struct fake_entry kept[2] = {{1, 1}, {2, 2}};
+    fake_elect(cluster, 1, 0, true);
+    memcpy(cluster->nodes[0].log, kept, sizeof(kept));
+    cluster->nodes[0].log_count = 2;
+    cluster->is_full = false;
+    uint64_t sequence = 0;
+    CHECK_EQUAL(publish_value(client, 3, &sequence), TALLY_OK);
+    CHECK_EQUAL(sequence, 3);
+    run(cluster, client, 60);
+    CHECK_EQUAL(watcher.committed, 3);
+    CHECK_EQUAL(watcher.given_up_count, 2);
+    check_values(cluster, &cluster->nodes[0], 3);
+    finish(cluster, client);
+}
+
+/* A deposed leader that has not noticed gives a kept source numbers that the real one's log has already. */
+static void numbers_from_a_deposed_leader_prove_nothing(void)
+{
+    struct fake_cluster *cluster = fake_create(1);
+    struct watcher watcher = {0};
+    struct tally_client *client = open_client(cluster, &watcher, &(struct tally_options){.source_id = 5});
+    fake_elect(cluster, 1, 0, true);
+    fake_elect(cluster, 2, 0, false);
+    for (uint64_t i = 0; i < 3; i++) { /* an earlier life's */
+        cluster->nodes[1].log[i] = (struct fake_entry){i + 1, 901 + i};
+    }
+    cluster->nodes[1].log_count = 3;
+    cluster->nodes[1].committed_count = 3;
+    publish_values(client, 1, 2);
+    run_undecided(cluster, client, 5);
+    CHECK_EQUAL(cluster->nodes[0].log_count, 2);
+    cluster->nodes[0].is_dead = true;
+    run(cluster, client, 200);
+    CHECK_EQUAL(watcher.committed, 0);
+    CHECK_EQUAL(watcher.given_up_count, 2);
+    publish_values(client, 3, 3);
+    run(cluster, client, 20);
+    CHECK_EQUAL(watcher.committed, 4);
+    CHECK_EQUAL(cluster->nodes[1].log_count, 4);
+    CHECK_EQUAL(cluster->nodes[1].log[3].value, 3);
+    CHECK(!watcher.is_broken);
+    finish(cluster, client);
+}
+
 static void a_refused_entry_takes_those_behind_it_along(void)
 {
     struct fake_cluster *cluster = fake_create(1);
@@ -446,6 +522,10 @@ static const struct test_case cases[] = {
      a_full_tape_refuses_all_that_is_not_logged},
     {"a refused entry takes those behind it along, and the numbers are used again",
      a_refused_entry_takes_those_behind_it_along},
+    {"what an earlier leader may still commit is given up, not refused, and keeps its number",
+     what_an_earlier_leader_may_commit_is_not_refused},
+    {"numbers from a deposed leader prove nothing of what is committed under them",
+     numbers_from_a_deposed_leader_prove_nothing},
     {"a leader of an older term is neither followed nor believed", a_leader_of_an_older_term_is_not_followed},
     {"an entry given up is told once, and nothing more of it", given_up_entries_hear_no_more},
     {"an entry that never had a number is refused, not unknown", an_entry_without_a_number_was_never_sent},
