@@ -19,6 +19,7 @@ struct load {
     struct load_result *result;
     struct tally_client *client;
     uint64_t sent;
+    uint64_t total;   /* to be sent in this phase */
     uint64_t decided; /* sequences up to here have their outcome; they come in order */
     uint64_t start_ns;
     uint64_t counted_from_ns;
@@ -40,7 +41,7 @@ static void take_commits(struct load *load, uint64_t last_sequence)
     load->last_outcome_ns = now_ns();
     while (load->decided < last_sequence) {
         load->decided++;
-        if (load->decided > load->options->warm_up) {
+        if (load->decided > 1 + load->options->warm_up) {
             histogram_record(&load->result->latency,
                              load->last_outcome_ns - load->due_ns[load->decided % LOAD_IN_FLIGHT_MAX]);
         } else {
@@ -76,13 +77,15 @@ static void on_event(void *context, const struct tally_event *event)
 static uint64_t next_due_ns(const struct load *load, uint64_t now)
 {
     const struct load_options *options = load->options;
-    if (load->sent == options->warm_up + options->count) {
+    if (load->sent == load->total) {
         return NEVER_NS;
     }
     if (options->rate == 0) {
         return now;
     }
-    return load->start_ns + (uint64_t)((double)load->sent * (double)SECOND_NS / (double)options->rate);
+    uint64_t place =
+        load->sent > 0 ? load->sent - 1 : 0; /* the one that finds the leader is not on the schedule */
+    return load->start_ns + (uint64_t)((double)place * (double)SECOND_NS / (double)options->rate);
 }
 
 static bool has_place(const struct load *load)
@@ -133,9 +136,10 @@ static void idle(struct load *load, unsigned work)
     }
 }
 
-static void run_until(struct load *load, uint64_t decided, uint64_t deadline_ns)
+static void run_phase(struct load *load, uint64_t total, uint64_t deadline_ns)
 {
-    while (load->decided < decided && load->result->refused_count == 0 && now_ns() < deadline_ns) {
+    load->total = total;
+    while (load->decided < total && load->result->refused_count == 0 && now_ns() < deadline_ns) {
         unsigned work = publish_due(load);
         work += tally_poll(load->client);
         idle(load, work);
@@ -172,11 +176,11 @@ bool load_run(const struct load_options *options, struct load_result *ret_result
     if (load.client == NULL) {
         return false;
     }
-    /* Finding the leader is no part of the schedule: the first entry goes ahead of it. */
+    /* One entry goes ahead of all, uncounted: finding the leader is no part of the schedule. */
     load.start_ns = now_ns();
-    run_until(&load, 1, load.start_ns + ATTACH_NS);
+    run_phase(&load, 1, load.start_ns + ATTACH_NS);
     load.start_ns = now_ns();
-    run_until(&load, options->warm_up + options->count, load.start_ns + options->duration_ns_max);
+    run_phase(&load, 1 + options->warm_up + options->count, load.start_ns + options->duration_ns_max);
     tally_close(load.client);
     return judge(&load);
 }
