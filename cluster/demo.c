@@ -104,7 +104,9 @@ static bool start_clients(struct demo *demo)
     struct feeder_step steps[DEMO_STEPS] = {
         [DEMO_WARM_UP] = {.message_count = warm_up < part ? warm_up : part,
                           .messages_per_second = demo->rate},
-        [DEMO_PACED] = {.message_count = paced < part ? paced : part, .messages_per_second = demo->rate},
+        [DEMO_PACED] = {.message_count = paced < part ? paced : part,
+                        .messages_per_second = demo->rate,
+                        .waits = true},
         [DEMO_FAILING] = {.message_count = failing < part ? failing : part,
                           .messages_per_second = demo->rate},
         [DEMO_FAST] = {.message_count = FEEDER_ENDLESS},

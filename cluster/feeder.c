@@ -175,6 +175,12 @@ static bool send_due(struct feeder *feeder, uint64_t now_ns)
             end_step(feeder, now_ns);
             continue;
         }
+        if (step->waits && feeder->step_sent == 0) {
+            if (feeder->pending.message_count > 0 || feeder->entry_first != feeder->entry_next) {
+                break;
+            }
+            begin_step(feeder, feeder->step, now_ns);
+        }
         if (atomic_load(&feeder->stop) || !take_message(feeder)) {
             begin_step(feeder, feeder->step_count, now_ns);
             break;

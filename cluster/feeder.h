@@ -24,6 +24,7 @@ typedef uint32_t feeder_next_fn(void *context, const uint8_t **ret_message);
 struct feeder_step {
     uint64_t message_count;
     uint32_t messages_per_second; /* 0: as fast as it goes */
+    bool waits;                   /* it begins when all before it is committed */
     /* Results, to be read when the feeder has finished: */
     uint64_t begin_ns;       /* when its first message was due */
     uint64_t last_commit_ns; /* when its last message was committed */
