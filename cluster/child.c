@@ -96,14 +96,13 @@ static _Noreturn void keep(int fd, const char *path)
     _exit(0);
 }
 
+/* With the ending signals blocked. */
 static int start_keeper(const char *path)
 {
     int fds[2];
-    sigset_t before;
     if (pipe2(fds, O_CLOEXEC) != 0) {
         return -errno;
     }
-    block_endings(&before);
     pid_t pid = fork();
     int error = pid < 0 ? -errno : 0;
     if (pid == 0) {
@@ -118,23 +117,22 @@ static int start_keeper(const char *path)
     } else {
         close(fds[1]);
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }
 
 int child_directory_create(const char *parent, char ret_path[CHILD_PATH_BYTES])
 {
+    sigset_t before;
     ASSERT(keeper_pid == 0);
     if (snprintf(ret_path, CHILD_PATH_BYTES, "%s/tally-XXXXXX", parent) >= CHILD_PATH_BYTES) {
         return -ENAMETOOLONG;
     }
-    if (!mkdtemp(ret_path)) {
-        return -errno;
-    }
-    int error = start_keeper(ret_path);
+    block_endings(&before); /* no directory without its keeper */
+    int error = mkdtemp(ret_path) ? start_keeper(ret_path) : -errno;
     if (error) {
         rmdir(ret_path);
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }
 

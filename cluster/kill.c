@@ -36,7 +36,7 @@ static void show_totals(struct kill_run *run, const char *program)
     if (totals->gap_count) {
         uint64_t count = totals->gap_count;
         qsort(totals->gaps_ns, count, sizeof(uint64_t), compare_gaps);
-        printf("without commits after a leader was killed: p50 %.0f ms, p90 %.0f ms, max %.0f ms\n",
+        printf("without commits after only a leader was killed: p50 %.0f ms, p90 %.0f ms, max %.0f ms\n",
                (double)totals->gaps_ns[count / 2] / 1e6, (double)totals->gaps_ns[count * 9 / 10] / 1e6,
                (double)totals->gaps_ns[count - 1] / 1e6);
     }

@@ -101,7 +101,7 @@ static void kill_victims(struct kill_run *run, unsigned victims, uint64_t leader
     run->totals.all_kill_count += victims == 14;
     if (leader && victims & (1u << leader)) {
         run->totals.leader_kill_count++;
-        run->gap_open = true;
+        run->gap_open = victims == 1u << leader; /* with two or three gone there is no majority to commit */
     }
     for (uint64_t id = 1; id <= KILL_NODES; id++) {
         if (victims & (1u << id)) {

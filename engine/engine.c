@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "check.h"
@@ -155,15 +156,16 @@ bool engine_receive(struct engine *engine, const struct message *message, const 
     return true;
 }
 
-static void finish_stop(struct engine *engine)
+/* A bootstrap or a stop is done when what it wrote is on the disk, or never will be. */
+static void finish_command(struct engine *engine, struct engine_waiting *waiting)
 {
-    struct engine_command *command = engine->stopping;
-    bool all_durable = tape_durable_position(engine->tape) >= tape_append_position(engine->tape);
-    if (all_durable || tape_error(engine->tape) != 0) {
-        command->error = tape_error(engine->tape);
-        engine->stopping = NULL;
-        atomic_store_explicit(&command->done, true, memory_order_release);
+    struct engine_command *command = waiting->command;
+    if (!command || (tape_durable_position(engine->tape) < waiting->position && tape_error(engine->tape) == 0)) {
+        return;
     }
+    command->error = tape_error(engine->tape);
+    waiting->command = NULL;
+    atomic_store_explicit(&command->done, true, memory_order_release);
 }
 
 /* A write into the page cache is done when it returns: what a follower took in this turn is acknowledged once, as received
@@ -190,9 +192,8 @@ unsigned engine_end(struct engine *engine)
         host_write_bounds(engine->host);
         publishers_expire(engine);
     }
-    if (engine->stopping) {
-        finish_stop(engine);
-    }
+    finish_command(engine, &engine->bootstrapping);
+    finish_command(engine, &engine->stopping);
     return work;
 }
 
@@ -260,18 +261,31 @@ static void fill_status(const struct engine *engine, struct engine_command *comm
     }
 }
 
+static void wait_until_durable(struct engine *engine, struct engine_waiting *waiting, struct engine_command *command)
+{
+    *waiting = (struct engine_waiting){.command = command, .position = tape_append_position(engine->tape)};
+}
+
 void engine_command(struct engine *engine, struct engine_command *command, uint64_t now_ns)
 {
     switch (command->kind) {
     case ENGINE_BOOTSTRAP:
+        if (engine->bootstrapping.command) {
+            command->error = -EBUSY;
+            break;
+        }
         engine_bootstrap(engine, command);
+        if (command->error == 0) {
+            wait_until_durable(engine, &engine->bootstrapping, command);
+            return;
+        }
         break;
     case ENGINE_STATUS:
         fill_status(engine, command, now_ns);
         break;
     case ENGINE_STOP:
         host_write_bounds(engine->host);
-        engine->stopping = command;
+        wait_until_durable(engine, &engine->stopping, command);
         return;
     }
     atomic_store_explicit(&command->done, true, memory_order_release);

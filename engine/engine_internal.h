@@ -31,6 +31,12 @@ struct engine_quorum {
     struct tape_cursor tail_cursor;
 };
 
+/* A command that is done when the log is durable up to `position`. */
+struct engine_waiting {
+    struct engine_command *command; /* NULL: none */
+    uint64_t position;
+};
+
 struct engine {
     struct engine_options options;
     struct tape *tape;
@@ -45,7 +51,8 @@ struct engine {
     struct publishers publishers;
     struct subscribers subscribers;
     struct spsc events;
-    struct engine_command *stopping;
+    struct engine_waiting bootstrapping;
+    struct engine_waiting stopping;
     uint64_t entry_count;
     uint64_t busy_count;
     uint64_t refused_count;

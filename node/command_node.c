@@ -12,40 +12,12 @@
 #include "admin.h"
 #include "commands.h"
 #include "lcore.h"
+#include "replicator_names.h"
 
 /* The control thread's turn when nothing wakes it: shm reconnection and forwarded requests go by time. */
 #define TURN_MS 50
 /* Events told in one turn, so that a flapping quorum cannot flood the log. */
 #define EVENTS_A_TURN 32
-
-static const char *event_name(uint32_t kind)
-{
-    switch ((enum replicator_event_kind)kind) {
-    case EVENT_QUORUM_START:
-        return "QUORUM_START";
-    case EVENT_ELECTION_TIMEOUT:
-        return "ELECTION_TIMEOUT";
-    case EVENT_ELECTION_STARTED:
-        return "ELECTION_STARTED";
-    case EVENT_LEADER_ELECTED:
-        return "LEADER_ELECTED";
-    case EVENT_LEADER_DEPOSED:
-        return "LEADER_DEPOSED";
-    case EVENT_QUORUM_CONFIGURATION_COMMITTED:
-        return "QUORUM_CONFIGURATION_COMMITTED";
-    case EVENT_QUORUM_FAILURE:
-        return "QUORUM_FAILURE";
-    case EVENT_STATE_CHANGE:
-        return "STATE_CHANGE";
-    case EVENT_PEER_LOST_DATA:
-        return "PEER_LOST_DATA";
-    case EVENT_TIMEOUT_MISMATCH:
-        return "TIMEOUT_MISMATCH";
-    case EVENT_IN_DOUBT:
-        return "IN_DOUBT";
-    }
-    return "UNKNOWN";
-}
 
 static void tell_events(struct node *node)
 {
@@ -53,9 +25,9 @@ static void tell_events(struct node *node)
     for (unsigned i = 0; i < node->config.log_count; i++) {
         for (unsigned told = 0; told < EVENTS_A_TURN && consensus_core_next_event(node->logs[i].core, &event);
              told++) {
-            printf("tally: %s %s node %llu term %llu index %llu\n", event.name, event_name(event.event.kind),
-                   (unsigned long long)event.event.node_id, (unsigned long long)event.event.term,
-                   (unsigned long long)event.event.index);
+            printf("tally: %s %s node %llu term %llu index %llu\n", event.name,
+                   replicator_event_name(event.event.kind), (unsigned long long)event.event.node_id,
+                   (unsigned long long)event.event.term, (unsigned long long)event.event.index);
         }
     }
     fflush(stdout);

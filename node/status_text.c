@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "frame.h"
+#include "replicator_names.h"
 
 #define COMMAND_TIMEOUT_NS 2000000000ull
 
@@ -49,21 +50,6 @@ static const struct engine_status *ask(struct node *node, unsigned core, uint32_
     return &statuses[core];
 }
 
-static const char *role_name(uint32_t role)
-{
-    switch ((enum replicator_role)role) {
-    case REPLICATOR_FOLLOWER:
-        return "follower";
-    case REPLICATOR_CANDIDATE:
-        return "candidate";
-    case REPLICATOR_LEADER:
-        return "leader";
-    case REPLICATOR_FAILED:
-        return "failed";
-    }
-    return "unknown";
-}
-
 static const char *sync_name(enum tape_sync sync)
 {
     switch (sync) {
@@ -80,7 +66,7 @@ static const char *sync_name(enum tape_sync sync)
 static void put_quorum_json(struct text *text, const struct engine_quorum_status *quorum, bool first)
 {
     put(text, "%s{\"name\":\"%s\",\"number\":\"%016llx\",\"role\":\"%s\",\"leader_id\":%llu,\"term\":%llu,",
-        first ? "" : ",", quorum->name, U(quorum->quorum_number), role_name(quorum->role),
+        first ? "" : ",", quorum->name, U(quorum->quorum_number), replicator_role_name(quorum->role),
         U(quorum->leader_id), U(quorum->term));
     put(text,
         "\"available\":%s,\"last_index\":%llu,\"durable_index\":%llu,\"commit_index\":%llu,\"applied_index\":"
@@ -102,7 +88,8 @@ static void put_quorum_json(struct text *text, const struct engine_quorum_status
 
 static void put_quorum(struct text *text, const struct engine_quorum_status *quorum)
 {
-    put(text, "quorum %s: %s, term %llu, leader ", quorum->name, role_name(quorum->role), U(quorum->term));
+    put(text, "quorum %s: %s, term %llu, leader ", quorum->name, replicator_role_name(quorum->role),
+        U(quorum->term));
     put(text, quorum->leader_id ? "%llu" : "unknown", U(quorum->leader_id));
     put(text, ", last %llu, durable %llu, committed %llu, next sequence %llu%s\n", U(quorum->last_index),
         U(quorum->durable_index), U(quorum->commit_index), U(quorum->next_stream_sequence),

@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "host_internal.h"
+#include "replicator_names.h"
 #include "scenario.h"
 
 void scenario_say(struct scenario *scenario, const char *format, ...)
@@ -162,38 +163,6 @@ void scenario_sent(void *context, const struct fake_message *message)
     }
 }
 
-static const char *role_name(uint64_t role)
-{
-    switch ((enum replicator_role)role) {
-    case REPLICATOR_FOLLOWER:
-        return "follower";
-    case REPLICATOR_CANDIDATE:
-        return "candidate";
-    case REPLICATOR_LEADER:
-        return "leader";
-    case REPLICATOR_FAILED:
-        return "failed";
-    }
-    return "?";
-}
-
-static const char *failure_name(uint64_t failure)
-{
-    switch ((enum replicator_failure)failure) {
-    case REPLICATOR_FAILURE_NONE:
-        return "none";
-    case REPLICATOR_FAILURE_DISK:
-        return "disk";
-    case REPLICATOR_FAILURE_TRUNCATE_COMMITTED:
-        return "truncate-committed";
-    case REPLICATOR_FAILURE_TWO_LEADERS:
-        return "two-leaders";
-    case REPLICATOR_FAILURE_BOUND:
-        return "bound";
-    }
-    return "?";
-}
-
 static void say_ids(struct scenario *scenario, const uint64_t *ids, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -244,10 +213,10 @@ static void on_event(void *context, uint32_t slot, const struct replicator_event
         scenario_say(scenario, "\n");
         return;
     case EVENT_QUORUM_FAILURE:
-        scenario_say(scenario, "quorum failure: %s\n", failure_name(event->index));
+        scenario_say(scenario, "quorum failure: %s\n", replicator_failure_name(event->index));
         return;
     case EVENT_STATE_CHANGE:
-        scenario_say(scenario, "is %s\n", role_name(event->index));
+        scenario_say(scenario, "is %s\n", replicator_role_name(event->index));
         return;
     case EVENT_PEER_LOST_DATA:
         scenario_say(scenario, "peer %llu lost durable data at %llu\n", LLU(event->node_id),
@@ -301,7 +270,7 @@ void scenario_say_status(struct scenario *scenario, const struct scenario_node *
 {
     const struct replicator *replicator = fake_node_replicator(&node->fake);
     scenario_say(scenario, "%llu: %s term %llu vote %llu%s leader %llu last %llu durable %llu commit %llu",
-                 LLU(node->fake.node_id), role_name(replicator->role), LLU(replicator->term),
+                 LLU(node->fake.node_id), replicator_role_name(replicator->role), LLU(replicator->term),
                  LLU(replicator->voted_for),
                  replicator->hard_state_durable < replicator->hard_state_number ? " (not durable)" : "",
                  LLU(replicator->leader_id), LLU(replicator->last_index), LLU(replicator->durable_index),

@@ -14,6 +14,11 @@
 
 /* Operations that each publisher adds once everything is healed. */
 #define LAST_OPERATIONS 10
+/* The phase with faults is at least so long, and looked at in steps. */
+#define SAFETY_LEAST_NS (1500 * MILLISECOND)
+#define SAFETY_STEP_NS  (100 * MILLISECOND)
+/* Long enough for whoever can still lead to be elected. */
+#define FULL_TAPE_NS SECOND
 /* How often it is looked whether the cluster has come to rest. */
 #define REST_INTERVAL_NS (5 * MILLISECOND)
 
@@ -78,12 +83,15 @@ static void plan_bootstraps(struct sim *sim)
     }
 }
 
-static void init(struct sim *sim, uint64_t seed, uint32_t kept_count)
+static void init(struct sim *sim, uint64_t seed, uint32_t kept_count, bool late_clients)
 {
     struct prng prng = {.state = seed};
     memset(sim, 0, sizeof(*sim));
     sim->seed = seed;
     sim_options_draw(&sim->options, seed);
+    if (late_clients) {
+        sim_options_make_late(&sim->options);
+    }
     sim->network_prng.state = prng_next(&prng);
     sim->disk_prng.state = prng_next(&prng);
     sim->fault_prng.state = prng_next(&prng);
@@ -207,6 +215,30 @@ static void run_until(struct sim *sim, uint64_t time_ns)
     sim->now_ns = time_ns;
 }
 
+/* ---- safety ---- */
+
+static bool all_is_published(const struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->options.publisher_count; i++) {
+        if (sim->clients[i].operation_count < sim->clients[i].operation_target) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* With nothing left to publish, faults soon find nothing new. */
+static void run_safety(struct sim *sim)
+{
+    uint64_t end_ns = sim->options.safety_ns;
+    while (sim->result == SIM_GOOD && sim->now_ns < end_ns) {
+        run_until(sim, sim->now_ns + SAFETY_STEP_NS);
+        if (all_is_published(sim) && sim->now_ns >= SAFETY_LEAST_NS) {
+            end_ns = sim->now_ns;
+        }
+    }
+}
+
 /* ---- liveness ---- */
 
 /* NULL when the cluster has come to rest with everything decided; else what is missing. */
@@ -248,6 +280,10 @@ static void run_liveness(struct sim *sim)
     for (uint32_t i = 0; i < sim->client_count; i++) {
         sim_client_publish_more(&sim->clients[i], LAST_OPERATIONS);
     }
+    if (sim->options.fills_tape) {
+        run_until(sim, sim->now_ns + FULL_TAPE_NS);
+        return;
+    }
     while (sim->result == SIM_GOOD && unrest && sim->now_ns < end_ns) {
         run_until(sim, sim->now_ns + REST_INTERVAL_NS);
         unrest = find_unrest(sim);
@@ -258,10 +294,10 @@ static void run_liveness(struct sim *sim)
     }
 }
 
-void sim_run(struct sim *sim, uint64_t seed, uint32_t kept_count)
+void sim_run(struct sim *sim, uint64_t seed, uint32_t kept_count, bool late_clients)
 {
-    init(sim, seed, kept_count);
-    run_until(sim, sim->options.safety_ns);
+    init(sim, seed, kept_count, late_clients);
+    run_safety(sim);
     if (sim->result == SIM_GOOD) {
         run_liveness(sim);
     }

@@ -91,7 +91,7 @@ struct sim {
 };
 
 /* Runs `seed` to its end. `kept_count` trace lines are kept. The caller calls sim_fini. */
-void sim_run(struct sim *sim, uint64_t seed, uint32_t kept_count);
+void sim_run(struct sim *sim, uint64_t seed, uint32_t kept_count, bool late_clients);
 void sim_fini(struct sim *sim);
 
 /* For the parts. */

@@ -102,7 +102,7 @@ void sim_client_wake(struct sim_client *client, uint64_t time_ns)
 
 static bool tapes_have_room(const struct sim *sim)
 {
-    for (uint32_t i = 0; i < sim->options.node_count; i++) {
+    for (uint32_t i = 0; i < sim->options.node_count && !sim->options.fills_tape; i++) {
         const struct sim_node *node = &sim->nodes[i];
         if (node->is_running && tape_free_bytes(engine_tape(node->engine)) < TAPE_ROOM_BYTES) {
             return false;

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sim --seed S | --seeds N [--from S] | --seconds N | --minutes N, [--trace [LINES]] [--until-caught]
- * Exit status: 0 good, 1 safety, 2 liveness, 3 not deterministic, 64 usage. With --until-caught, for programs
- * with a deliberate defect: 0 when a seed found it, 1 when none did. */
+ * [--late-clients]
+ *
+ * Exit status: 0 good, 1 safety, 2 liveness, 3 not deterministic, 64 usage.
+ *
+ * --until-caught, for programs with a deliberate defect: 0 when a seed found it, 1 when none did.
+ *
+ * --late-clients: publishers come back within the delay of what they sent in an earlier life. A source's
+ * numbers do not say which life gave them, so an outcome can be told to the wrong one: a known limit, not in
+ * the ordinary runs. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,13 +29,17 @@ struct arguments {
     double seconds;
     uint32_t trace_count;
     bool until_caught;
+    bool late_clients;
 };
 
 static struct sim sim;
 static const char *program;
+/* What the command that repeats a run has beside the seed. */
+static const char *repeat_options = "";
 static uint64_t present_seed;
 static uint64_t seed_count;
 static bool is_until_caught;
+static bool late_clients;
 
 static double now_seconds(void)
 {
@@ -43,8 +54,8 @@ static void on_signal(int signal_number)
     char text[256];
     int length = snprintf(text, sizeof(text),
                           "safety: signal %d in a node (seed %" PRIu64
-                          " of this run); repeat with: %s --seed 0x%" PRIx64 "\n",
-                          signal_number, seed_count, program, present_seed);
+                          " of this run); repeat with: %s --seed 0x%" PRIx64 "%s\n",
+                          signal_number, seed_count, program, present_seed, repeat_options);
     if (sim.trace.kept_count > 0) {
         sim_trace_print(&sim);
         fflush(stdout);
@@ -58,13 +69,13 @@ static void on_signal(int signal_number)
 static enum sim_result run_seed(uint64_t seed, uint32_t trace_count)
 {
     present_seed = seed;
-    sim_run(&sim, seed, trace_count);
+    sim_run(&sim, seed, trace_count, late_clients);
     if (trace_count > 0) {
         sim_trace_print(&sim);
     }
     if (sim.result != SIM_GOOD) {
-        printf("%s\nseed 0x%" PRIx64 " at %.3f ms; repeat with: %s --seed 0x%" PRIx64 "\n", sim.failure, seed,
-               (double)sim.now_ns / 1e6, program, seed);
+        printf("%s\nseed 0x%" PRIx64 " at %.3f ms; repeat with: %s --seed 0x%" PRIx64 "%s\n", sim.failure,
+               seed, (double)sim.now_ns / 1e6, program, seed, repeat_options);
     }
     return sim.result;
 }
@@ -74,8 +85,8 @@ static enum sim_result run_twice(uint64_t seed, uint64_t hash)
     run_seed(seed, 0);
     enum sim_result result = sim.trace.hash == hash ? SIM_GOOD : SIM_DETERMINISM;
     if (result != SIM_GOOD) {
-        printf("determinism: seed 0x%" PRIx64 " went two ways; repeat with: %s --seed 0x%" PRIx64 "\n", seed,
-               program, seed);
+        printf("determinism: seed 0x%" PRIx64 " went two ways; repeat with: %s --seed 0x%" PRIx64 "%s\n",
+               seed, program, seed, repeat_options);
     }
     return result;
 }
@@ -115,6 +126,9 @@ static enum sim_result run_seeds(const struct arguments *arguments)
         }
         count++;
     }
+    if (arguments->has_seed) {
+        printf("trace of %" PRIu64 " lines, hash %016" PRIx64 "\n", sim.trace.count, sim.trace.hash);
+    }
     double seconds = now_seconds() - start;
     printf("%" PRIu64 " seeds from 0x%" PRIx64 ", %.0f s virtual: %" PRIu64 " operations, %" PRIu64
            " entries committed, %" PRIu64 " delivered, %" PRIu64 " crashes, %" PRIu64 " elections, %" PRIu64
@@ -140,6 +154,10 @@ static bool parse(int count, char **texts, struct arguments *arguments)
         bool has_value = value && value[0] != '-';
         if (strcmp(texts[i], "--until-caught") == 0) {
             arguments->until_caught = true;
+            continue;
+        }
+        if (strcmp(texts[i], "--late-clients") == 0) {
+            arguments->late_clients = true;
             continue;
         }
         if (strcmp(texts[i], "--trace") == 0) {
@@ -183,6 +201,8 @@ int main(int count, char **texts)
     signal(SIGFPE, on_signal);
     setvbuf(stdout, NULL, _IOLBF, 0);
     is_until_caught = arguments.until_caught;
+    late_clients = arguments.late_clients;
+    repeat_options = late_clients ? " --late-clients" : "";
     enum sim_result result = run_seeds(&arguments);
     return arguments.until_caught ? result == SIM_GOOD : (int)result;
 }

@@ -88,7 +88,8 @@ void sim_network_send(struct sim *sim, const struct sim_route *route, const uint
 static bool is_stale(const struct sim *sim, const struct sim_frame *frame)
 {
     if (frame->from >= SIM_NODES_MAX) {
-        return frame->from_life != sim->clients[frame->from - SIM_NODES_MAX].life ||
+        return (!sim->options.late_clients &&
+                frame->from_life != sim->clients[frame->from - SIM_NODES_MAX].life) ||
                (sim->options.connected && frame->to_life != sim->nodes[frame->to].life);
     }
     if (frame->to >= SIM_NODES_MAX) {

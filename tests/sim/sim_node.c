@@ -310,15 +310,20 @@ void sim_node_turn(struct sim_node *node)
 
 void sim_node_bootstrap(struct sim_node *node, uint32_t quorum)
 {
-    struct engine_command command = {.kind = ENGINE_BOOTSTRAP};
+    struct engine_command *command = &node->bootstraps[quorum];
+    if (command->kind != 0 && !command->done) {
+        return; /* asked for, not durable yet */
+    }
     uint64_t voters[SIM_NODES_MAX];
     uint32_t count = node->sim->options.node_count;
     for (uint32_t i = 0; i < count; i++) {
         voters[i] = sim_node_id(i);
     }
-    strcpy(command.name, node->sim->truths[quorum].name);
-    ASSERT(configuration_init_stable(&command.voters, voters, count));
-    engine_command(node->engine, &command, node_now_ns(node));
+    memset(command, 0, sizeof(*command));
+    command->kind = ENGINE_BOOTSTRAP;
+    strcpy(command->name, node->sim->truths[quorum].name);
+    ASSERT(configuration_init_stable(&command->voters, voters, count));
+    engine_command(node->engine, command, node_now_ns(node));
     sim_node_wake(node, node->sim->now_ns);
 }
 

@@ -39,10 +39,15 @@ static void draw_cluster(struct sim_options *options, struct prng *prng)
     options->heartbeat_interval_ns = options->election_timeout_ns / between(prng, 4, 10);
     options->retransmit_timeout_ns = between(prng, 2, 20) * MILLISECOND;
     options->disk_stall_limit_ns = options->election_timeout_ns * between(prng, 1, 4);
+    options->fills_tape = one_in(prng, 12);
     options->chunk_bytes = 64u << 10;
     options->block_bytes = one_in(prng, 4) ? 4096 : 512;
     options->tape_bytes =
         options->block_bytes == 4096 ? 16u << 20 : 6u << 20; /* a write takes a block at least */
+    if (options->fills_tape) {
+        options->tape_bytes /= 6;
+        options->tape_bytes -= options->tape_bytes % options->chunk_bytes;
+    }
     options->memory_chunks = (uint32_t)between(prng, 4, 8);
     options->frame_bytes_max = one_in(prng, 3) ? FRAME_BYTES_MAX : FRAME_BYTES_MAX_1500;
     options->turn_ns = between(prng, 1, 50) * MICROSECOND;
@@ -88,7 +93,7 @@ static void draw_disks(struct sim_options *options, struct prng *prng)
 
 static void draw_faults(struct sim_options *options, struct prng *prng)
 {
-    options->safety_ns = between(prng, 1500, 3000) * MILLISECOND;
+    options->safety_ns = between(prng, 3000, 6000) * MILLISECOND;
     options->crash_interval_ns = draw_interval(prng, 500 * MILLISECOND, 100 * MILLISECOND);
     options->power_cut_interval_ns = draw_interval(prng, 2 * SECOND, 500 * MILLISECOND);
     options->partition_interval_ns = draw_interval(prng, 700 * MILLISECOND, 100 * MILLISECOND);
@@ -112,4 +117,12 @@ void sim_options_draw(struct sim_options *options, uint64_t seed)
     draw_network(options, &prng);
     draw_disks(options, &prng);
     draw_faults(options, &prng);
+}
+
+void sim_options_make_late(struct sim_options *options)
+{
+    options->late_clients = true;
+    options->connected = false;
+    options->client_restart_interval_ns = 60 * MILLISECOND;
+    options->down_ns = options->down_ns < 20 * MILLISECOND ? options->down_ns : 20 * MILLISECOND;
 }

@@ -27,6 +27,7 @@ struct sim_options {
     uint64_t retransmit_timeout_ns;
     uint64_t disk_stall_limit_ns;
     uint64_t tape_bytes;
+    bool fills_tape; /* publishers go on until it is full, where the cluster stops: no liveness then */
     uint32_t chunk_bytes;
     uint32_t block_bytes;
     uint32_t memory_chunks;
@@ -42,6 +43,8 @@ struct sim_options {
     uint64_t retry_ns;
     uint64_t give_up_ns; /* 0: never */
     bool connected; /* clients' frames come in order while the node's process lives, as over shared memory */
+    bool late_clients; /* by option only: datagrams outlive their process, and processes come back within
+                          their delay */
     /* the network: of a million frames; between nodes always, of clients unless connected */
     uint64_t delay_min_ns;
     uint64_t delay_spread_ns;
@@ -58,7 +61,7 @@ struct sim_options {
     uint32_t slow_write_ppm;
     uint64_t slow_write_ns;
     /* faults: mean time between two of a kind, 0: never; and how long one lasts at most */
-    uint64_t safety_ns; /* the phase with faults */
+    uint64_t safety_ns; /* the phase with faults, at most */
     uint64_t crash_interval_ns;
     uint64_t power_cut_interval_ns;
     uint64_t partition_interval_ns;
@@ -75,5 +78,7 @@ struct sim_options {
 };
 
 void sim_options_draw(struct sim_options *options, uint64_t seed);
+/* Changes what was drawn to what `late_clients` says. */
+void sim_options_make_late(struct sim_options *options);
 
 #endif
