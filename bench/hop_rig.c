@@ -31,6 +31,7 @@ struct hop_rig {
     int listen_fd;
     pthread_t thread;
     _Atomic bool stop;
+    cpu_set_t allowed; /* processors */
     uint8_t element[SHM_BULK_BYTES];
 };
 
@@ -76,15 +77,16 @@ static void idle(unsigned *empty_turns)
     }
 }
 
-static void pin(unsigned number)
+/* The n-th processor of those that the benchmark may use. A thread inherits where its creator was pinned, so
+ * the set is read once, before. */
+static void pin(const struct hop_rig *rig, unsigned number)
 {
-    cpu_set_t allowed;
     cpu_set_t one;
-    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) < 2) {
+    if (CPU_COUNT(&rig->allowed) < 2) {
         return;
     }
     for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (CPU_ISSET(cpu, &allowed) && number-- == 0) {
+        if (CPU_ISSET(cpu, &rig->allowed) && number-- == 0) {
             CPU_ZERO(&one);
             CPU_SET(cpu, &one);
             pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
@@ -98,7 +100,7 @@ static void *echo_run(void *argument)
     struct hop_rig *rig = argument;
     uint8_t bytes[SHM_BULK_BYTES];
     unsigned empty_turns = 0;
-    pin(1);
+    pin(rig, 1);
     while (!atomic_load_explicit(&rig->stop, memory_order_relaxed)) {
         if (try_receive(rig, 1, bytes)) {
             bool sent = try_send(rig, 1, bytes);
@@ -170,6 +172,7 @@ struct hop_rig *hop_rig_create(enum hop_rig_kind kind, uint32_t frame_bytes)
     rig->kind = kind;
     rig->frame_bytes = frame_bytes;
     rig->listen_fd = -1;
+    sched_getaffinity(0, sizeof(rig->allowed), &rig->allowed);
     for (unsigned i = 0; i < 2; i++) {
         rig->channels[i] = (struct shm_channel){.socket_fd = -1, .own_event_fd = -1, .other_event_fd = -1};
     }
@@ -180,7 +183,7 @@ struct hop_rig *hop_rig_create(enum hop_rig_kind kind, uint32_t frame_bytes)
         free(rig);
         return NULL;
     }
-    pin(0);
+    pin(rig, 0);
     int error = pthread_create(&rig->thread, NULL, echo_run, rig);
     ASSERT(error == 0);
     return rig;
@@ -190,6 +193,7 @@ void hop_rig_destroy(struct hop_rig *rig)
 {
     atomic_store(&rig->stop, true);
     pthread_join(rig->thread, NULL);
+    sched_setaffinity(0, sizeof(rig->allowed), &rig->allowed);
     if (rig->kind != HOP_RIG_RING) {
         channel_destroy(rig);
     }
