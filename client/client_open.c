@@ -11,7 +11,7 @@
 #define IN_FLIGHT_DEFAULT      1024
 #define IN_FLIGHT_MAX          65536
 #define RETRY_DEFAULT_NS       20000000ull
-#define SETTLE_DEFAULT_NS 1000000000u
+#define SETTLE_DEFAULT_NS      1000000000u
 #define RETRY_NS_MAX           60000000000ull
 #define SHM_PREFIX             "shm:"
 #define UDP_PREFIX             "udp:"

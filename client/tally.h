@@ -28,9 +28,9 @@ struct tally_options {
     const char *quorum; /* name */
     const struct tally_endpoint *endpoints;
     size_t endpoint_count;
-    uint64_t source_id;     /* of the publisher; kept over restarts to stay idempotent; 0: drawn at random */
-    uint64_t settle_ns;       /* a kept source is numbered this long after tally_open: what its earlier life sent must have
-                                 arrived or be lost, or it could pass for what this one sends; 0: 1 s */
+    uint64_t source_id; /* of the publisher; kept over restarts to stay idempotent; 0: drawn at random */
+    uint64_t settle_ns; /* a kept source is numbered this long after tally_open: what its earlier life sent
+                           must have arrived or be lost, or it could pass for what this one sends; 0: 1 s */
     uint32_t in_flight_max; /* entries published and not yet decided; 0: 1,024; at most 65,536 */
     uint64_t retry_ns;      /* without an answer, ask again after this; 0: 20 ms */
     uint64_t give_up_ns;    /* an entry not decided after this is reported TALLY_UNKNOWN; 0: never */
@@ -65,7 +65,8 @@ enum tally_event_kind {
     TALLY_GIVEN_UP,  /* entry source_sequence is not decided after give_up_ns, or a leader refuses what an
                         earlier  one may have in its log and commit later, or (a kept source_id) a leader that
                         was deposed  gave it a number that is not free: status TALLY_UNKNOWN; nothing more is
-                        told of it. It is  still sent where its number must not be missing, and holds its place.
+                        told of it. It is  still sent where its number must not be missing, and holds its
+                        place.
                       */
 };
 

@@ -318,8 +318,9 @@ uint64_t replicator_deadline_ns(const struct replicator *replicator);
 bool replicator_wants_send(const struct replicator *replicator, uint32_t peer, uint64_t *ret_first,
                            uint64_t *ret_last);
 
-/* Leads, and a majority answered an append that was sent within the last T0: nobody else can have been elected since
- * (rule 14), so what this node says of its log is not that of a leader deposed without knowing. */
+/* Leads, and a majority answered an append that was sent within the last T0: nobody else can have been
+ * elected since (rule 14), so what this node says of its log is not that of a leader deposed without knowing.
+ */
 bool replicator_is_in_office(const struct replicator *replicator, uint64_t now_ns);
 
 /* The term at `index`: 0 for index 0 and for bootstrap's entry 1; found false when the core does not know it

@@ -182,7 +182,8 @@ bool engine_receive(struct engine *engine, const struct message *message, const 
 static void finish_command(struct engine *engine, struct engine_waiting *waiting)
 {
     struct engine_command *command = waiting->command;
-    if (!command || (tape_durable_position(engine->tape) < waiting->position && tape_error(engine->tape) == 0)) {
+    if (!command ||
+        (tape_durable_position(engine->tape) < waiting->position && tape_error(engine->tape) == 0)) {
         return;
     }
     command->error = tape_error(engine->tape);
@@ -283,7 +284,8 @@ static void fill_status(const struct engine *engine, struct engine_command *comm
     }
 }
 
-static void wait_until_durable(struct engine *engine, struct engine_waiting *waiting, struct engine_command *command)
+static void wait_until_durable(struct engine *engine, struct engine_waiting *waiting,
+                               struct engine_command *command)
 {
     *waiting = (struct engine_waiting){.command = command, .position = tape_append_position(engine->tape)};
 }

@@ -130,8 +130,8 @@ struct engine_command {
     _Atomic bool done;            /* set last (release) */
 };
 
-/* Carries a command out; `done` is set when it is finished: a bootstrap or a stop in a later turn, when what it wrote
- * is durable. Until then the command's memory is the engine's. */
+/* Carries a command out; `done` is set when it is finished: a bootstrap or a stop in a later turn, when what
+ * it wrote is durable. Until then the command's memory is the engine's. */
 void engine_command(struct engine *engine, struct engine_command *command, uint64_t now_ns);
 
 struct engine_event {

@@ -293,7 +293,8 @@ bool publishers_receive(struct engine *engine, const struct message *message, co
         return true;
     }
     if (message->publish.entry_count == 0 && !replicator_is_in_office(replicator, engine->now_ns)) {
-        refuse(engine, message, channel, quorum->number, PUBLISH_NOT_LEADER, replicator); /* it may be out of date */
+        refuse(engine, message, channel, quorum->number, PUBLISH_NOT_LEADER,
+               replicator); /* it may be out of date */
         return true;
     }
     if (is_stale(find_place(&engine->publishers, slot, message->publish.source_id), message)) {

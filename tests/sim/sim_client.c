@@ -45,7 +45,8 @@ void sim_client_open(struct sim_client *client)
                                     .endpoints = endpoints,
                                     .endpoint_count = sim->options.node_count,
                                     .source_id = client->source_id,
-                                    .settle_ns = 2 * SECOND, /* more than a frame can be late and a node paused */
+                                    .settle_ns =
+                                        2 * SECOND, /* more than a frame can be late and a node paused */
                                     .in_flight_max = sim->options.in_flight_max,
                                     .retry_ns = sim->options.retry_ns,
                                     .give_up_ns = sim->options.give_up_ns};

@@ -52,7 +52,7 @@ struct sim_node {
     struct engine *engine;
     struct frame_codec *codec;
     struct sim_lane lanes[2];
-    struct engine_command stop; /* a clean end */
+    struct engine_command stop;                        /* a clean end */
     struct engine_command bootstraps[SIM_QUORUMS_MAX]; /* the engine's until they are durable */
     bool is_stopping;
     uint64_t turn_ns; /* when the next one is planned */

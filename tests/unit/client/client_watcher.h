@@ -93,6 +93,8 @@ static inline struct tally_client *open_client(struct fake_cluster *cluster, str
     options.quorum = FAKE_QUORUM;
     options.endpoints = fake_endpoints;
     options.endpoint_count = FAKE_NODE_COUNT;
+    options.settle_ns =
+        options.settle_ns ? options.settle_ns : 1; /* nothing of an earlier life is on its way */
     struct client_hooks hooks = fake_hooks(cluster);
     char error_text[256] = "";
     struct tally_client *client = client_open(&options, &hooks, watch, watcher, error_text);

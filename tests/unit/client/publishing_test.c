@@ -123,6 +123,23 @@ static void a_kept_source_goes_on_where_it_stood(void)
     finish(cluster, client);
 }
 
+static void a_kept_source_settles_first(void)
+{
+    struct fake_cluster *cluster = fake_create(1);
+    struct watcher watcher = {0};
+    cluster->source_sequence_before = 40;
+    struct tally_client *client =
+        open_client(cluster, &watcher, &(struct tally_options){.source_id = 5, .settle_ns = 100 * MS});
+    fake_elect(cluster, 2, 0, true);
+    publish_values(client, 1, 1);
+    run(cluster, client, 90);
+    CHECK_EQUAL(cluster->nodes[0].publish_frame_count + cluster->nodes[1].publish_frame_count, 0);
+    CHECK_EQUAL(watcher.committed, 0);
+    run(cluster, client, 40);
+    CHECK_EQUAL(watcher.committed, 41);
+    finish(cluster, client);
+}
+
 static void what_no_leader_would_take_gets_no_number(void)
 {
     struct fake_cluster *cluster = fake_create(1);
@@ -512,6 +529,8 @@ static const struct test_case cases[] = {
     {"every entry is in the log once and told once through loss, doubling, reordering and leader changes",
      every_entry_once_through_chaos},
     {"a kept source goes on where it stood", a_kept_source_goes_on_where_it_stood},
+    {"a kept source is not numbered before what its earlier life sent has arrived or is lost",
+     a_kept_source_settles_first},
     {"what no leader would take is refused before it has a number", what_no_leader_would_take_gets_no_number},
     {"with in_flight_max entries undecided the next is refused as busy", a_full_ring_says_busy},
     {"a redirection is followed at once", a_redirection_is_followed_at_once},

@@ -134,6 +134,12 @@ void rig_bootstrap(struct engine_rig *rig, const char *name, uint64_t voter_coun
     bool legal = configuration_init_stable(&ret_command->voters, ids, voter_count);
     ASSERT(legal);
     engine_command(rig->engine, ret_command, rig->now_ns);
+    for (unsigned turn = 0; turn < 50 && !ret_command->done; turn++) {
+        rig_turns(rig, 1); /* until it is durable */
+        if (fake_device_pending(rig->fake) > 0) {
+            fake_device_complete(rig->fake, 0, 0);
+        }
+    }
     ASSERT(ret_command->done);
 }
 
