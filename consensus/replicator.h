@@ -48,7 +48,7 @@ struct peer_progress {
     uint64_t durable_index;  /* acknowledged; what commit counts */
     uint64_t committed_sent; /* highest commit index that was sent to it */
     uint64_t last_sent_index;
-    uint64_t last_sent_ns;  /* any append */
+    uint64_t last_sent_ns;  /* any append but a probe with entries */
     uint64_t last_heard_ns; /* send time of the newest append of this term it answered */
     uint64_t retransmit_ns; /* when to go back to match_index + 1 if nothing arrives */
     /* Our newest message id when match_index last rose: a refusal of something older than that says nothing

@@ -140,8 +140,8 @@ static bool prev_term(const struct replicator *self, uint64_t prev, uint64_t *re
     return true;
 }
 
-static struct replicator_send *send_append(struct replicator *self, struct peer_progress *peer, uint64_t prev,
-                                           uint64_t term_at_prev, uint64_t now_ns,
+static struct replicator_send *send_append(struct replicator *self, const struct peer_progress *peer,
+                                           uint64_t prev, uint64_t term_at_prev, uint64_t now_ns,
                                            struct replicator_output *out)
 {
     struct message *message =
@@ -152,7 +152,6 @@ static struct replicator_send *send_append(struct replicator *self, struct peer_
     append->prev_log_index = prev;
     append->prev_log_term = term_at_prev;
     append->commit_index = self->commit_index;
-    peer->last_sent_ns = now_ns;
     return &out->sends[out->send_count - 1];
 }
 
@@ -171,6 +170,7 @@ static void send_heartbeat(struct replicator *self, struct peer_progress *peer, 
     append->last_sent_index = peer->last_sent_index;
     append->election_timeout_ns = self->options.election_timeout_ns;
     append->disk_stall_ns = self->disk_stall_ns;
+    peer->last_sent_ns = now_ns;
     peer->committed_sent = larger(peer->committed_sent, smaller(self->commit_index, prev));
 }
 
@@ -187,9 +187,12 @@ static void send_entries(struct replicator *self, struct peer_progress *peer, ui
     send->first_index = prev + 1;
     send->last_index = last;
     if (peer->mode == PROGRESS_PROBE) {
+        /* It does not stand in for a heartbeat: entries may be what the peer, or the way there, does not
+         * take. */
         peer->probe_message_id = send->message.message_id;
         peer->retransmit_ns = now_ns + self->options.retransmit_timeout_ns;
     } else {
+        peer->last_sent_ns = now_ns;
         peer->next_index = last + 1;
         peer->window_newer_count++;
         if (!in_flight) {

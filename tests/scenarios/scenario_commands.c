@@ -185,7 +185,7 @@ static void deliver_at(struct scenario *scenario, uint32_t at, bool *touched)
         return;
     }
     enum host_verdict verdict = fake_node_deliver(&node->fake, &message, node->now_ns);
-    if (verdict != HOST_TAKEN) {
+    if (verdict != HOST_TAKEN && !(scenario->quiet && verdict == HOST_NO_SPACE)) { /* said again and again */
         scenario_say(scenario, "%llu: m%llu not taken (%s)\n", (unsigned long long)node->fake.node_id,
                      (unsigned long long)message.number,
                      verdict == HOST_BAD_SENDER   ? "another incarnation"
