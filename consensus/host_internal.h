@@ -126,6 +126,11 @@ int host_room_reserve(struct host *host);
 
 void host_write_output(struct host *host, struct host_quorum *quorum, const struct host_source *source);
 void host_write_peer(struct host *host, struct host_quorum *quorum, struct host_peer *peer);
+/* Rule 38: entries that no bound holds back, so that a full log still gets a leader that can commit. */
+static inline bool host_type_is_exempt(uint8_t type)
+{
+    return type == RECORD_LEADER_START || type == RECORD_CONFIGURATION;
+}
 /* What an append may need beside its entries: hard state, truncation, bounds. */
 #define HOST_OVERHEAD_BYTES   (4 * RECORD_HEAD_BYTES + 8)
 #define HOST_OVERHEAD_RECORDS 4
