@@ -145,6 +145,8 @@ unsigned host_mark_reap(struct host *host, uint64_t now_ns);
 
 void host_heap_add(struct host *host, struct host_quorum *quorum);
 void host_heap_update(struct host *host, struct host_quorum *quorum);
+/* Until the next update it is due at `deadline_ns`, whatever its replicator wants. */
+void host_heap_postpone(struct host *host, struct host_quorum *quorum, uint64_t deadline_ns);
 
 /* ---- host_send.c ---- */
 
