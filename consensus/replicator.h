@@ -147,6 +147,7 @@ enum replicator_failure {
     REPLICATOR_FAILURE_TRUNCATE_COMMITTED, /* rule 27 */
     REPLICATOR_FAILURE_TWO_LEADERS,        /* rule 20 */
     REPLICATOR_FAILURE_BOUND,              /* reserved */
+    REPLICATOR_FAILURE_LOG,                /* the log it started with contradicts itself */
 };
 
 enum replicator_input_kind {
@@ -298,6 +299,9 @@ struct replicator_restart {
     uint32_t run_count;
     const struct logged_configuration *configurations; /* the newest ones, ascending */
     uint32_t configuration_count;
+    /* The log contradicts itself, so that neither vote nor acknowledgement could be kept: the replicator is
+     * there, failed (rule 37), and nobody starts it anew under the same number. */
+    bool contradicted;
 };
 
 /* Rule 5. An empty restart (all zero) is a new quorum. Publishes QUORUM_START and the state in `output`. */

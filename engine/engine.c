@@ -81,9 +81,7 @@ enum tape_verdict engine_create(struct arena *arena, const struct engine_options
         create_quorums(engine, arena);
         create_host(engine, arena);
         for (uint32_t i = 0; i < recovery.quorum_count; i++) {
-            if (!recovery.quorums[i].contradicted) {
-                ASSERT(engine_open_quorum(engine, &recovery.quorums[i]) != NULL);
-            }
+            ASSERT(engine_open_quorum(engine, &recovery.quorums[i]) != NULL);
         }
         *ret_engine = engine;
     }
@@ -166,8 +164,8 @@ static void finish_stop(struct engine *engine)
     }
 }
 
-/* A write into the page cache is done when it returns: what a follower took in this turn is acknowledged once, as received
- * and as written, instead of twice. */
+/* A write into the page cache is done when it returns: what a follower took in this turn is acknowledged
+ * once, as received and as written, instead of twice. */
 static unsigned write_at_once(struct engine *engine)
 {
     if (engine->report.sync != TAPE_SYNC_NONE) {

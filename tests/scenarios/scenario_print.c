@@ -190,6 +190,8 @@ static const char *failure_name(uint64_t failure)
         return "two-leaders";
     case REPLICATOR_FAILURE_BOUND:
         return "bound";
+    case REPLICATOR_FAILURE_LOG:
+        return "log";
     }
     return "?";
 }
