@@ -229,7 +229,9 @@ static bool append_is_current(struct replicator *self, const struct message *mes
         return false;
     }
     if (append->term < self->term) {
-        refuse(self, message, 0, out);
+        /* Only the term is the answer. It names no prev: should the sender lead our term by now, it must not
+         * take this for news about what it sends as leader of it. */
+        reply_append(self, out, message->sender_id, message->message_id);
         return false;
     }
     if (append->term > self->term) {

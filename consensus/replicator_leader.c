@@ -284,6 +284,9 @@ static void receive_refusal(struct replicator *self, struct peer_progress *peer,
 {
     const struct append_entries_reply *reply = &message->append_entries_reply;
     uint64_t refused = reply->refused_prev_index;
+    if (refused == 0 && reply->next_index_hint == 0) {
+        return; /* an append of an earlier leadership of ours, refused for its term (rule 20) */
+    }
     if (refused <= peer->match_index) {
         if (message->message_id <= peer->acknowledged_message_id) {
             return; /* sent before we knew: it has that entry by now */
