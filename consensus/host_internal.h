@@ -32,6 +32,7 @@ struct host_peer {
     uint64_t node_id;
     uint64_t incarnation;
     uint64_t position; /* of its RECORD_PEER */
+    bool foreign_told; /* another incarnation was reported */
 };
 
 struct host_peer_cursor {

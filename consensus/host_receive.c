@@ -34,14 +34,30 @@ static enum host_verdict sender_meet(struct host *host, struct host_quorum *quor
     return HOST_NEW_SENDER;
 }
 
+/* Rule 47: reported once, for it will go on asking. */
+static void foreign_tell(struct host *host, struct host_quorum *quorum, struct host_peer *peer,
+                         uint64_t incarnation)
+{
+    const struct host_listener *listener = &host->options.listener;
+    if (!peer->foreign_told && listener->event != NULL) {
+        const struct replicator_event event = {.kind = EVENT_FOREIGN_INCARNATION,
+                                               .node_id = peer->node_id,
+                                               .term = quorum->replicator.term,
+                                               .index = incarnation};
+        listener->event(listener->context, quorum->slot, &event);
+    }
+    peer->foreign_told = true;
+}
+
 static enum host_verdict sender_check(struct host *host, struct host_quorum *quorum,
                                       const struct message *message)
 {
-    const struct host_peer *peer = peer_find_known(quorum, message->sender_id);
+    struct host_peer *peer = peer_find_known(quorum, message->sender_id);
     if (peer == NULL) {
         return sender_meet(host, quorum, message);
     }
     if (peer->incarnation != message->incarnation) {
+        foreign_tell(host, quorum, peer, message->incarnation);
         return HOST_BAD_SENDER;
     }
     if (peer->position > host->options.log.durable_position(host->options.log.context)) {

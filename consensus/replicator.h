@@ -226,6 +226,10 @@ enum replicator_event_kind {
     EVENT_PEER_LOST_DATA,                 /* node_id, index (rule 26) */
     EVENT_TIMEOUT_MISMATCH,               /* node_id has another T0 (rule 45) */
     EVENT_IN_DOUBT, /* rule 23: submissions up to index of term are logged, their outcome is not known yet */
+    /* By those above the core, once a start for each: */
+    EVENT_FOREIGN_INCARNATION, /* by the host: node_id comes with incarnation `index`, not the one known (rule
+                                  47) */
+    EVENT_NAME_TAKEN,          /* by the engine: node_id names this quorum under number `index` (rule 8) */
 };
 
 struct replicator_event {

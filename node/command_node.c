@@ -43,6 +43,10 @@ static const char *event_name(uint32_t kind)
         return "TIMEOUT_MISMATCH";
     case EVENT_IN_DOUBT:
         return "IN_DOUBT";
+    case EVENT_FOREIGN_INCARNATION:
+        return "FOREIGN_INCARNATION";
+    case EVENT_NAME_TAKEN:
+        return "NAME_TAKEN";
     }
     return "UNKNOWN";
 }
