@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What several quorums on one host and one log owe each other; the scenarios have one. */
+#include <errno.h>
+
 #include "check.h"
 #include "fake_log.h"
 #include "fake_network.h"
@@ -24,7 +26,7 @@ static uint64_t wall_ns(void *context)
     return 1000;
 }
 
-static void start(void)
+static void start(uint64_t log_bytes)
 {
     const struct host_options options = {
         .quorum_count_max = 2,
@@ -41,7 +43,7 @@ static void start(void)
         .check_steps = true,
     };
     arena_init(&arena);
-    fake_log_init(&fake_log, 1u << 20);
+    fake_log_init(&fake_log, log_bytes);
     fake_network_init(&network);
     now_ns = 1000 * (uint64_t)MS;
     heartbeat_count = 0;
@@ -131,7 +133,7 @@ static void turns(uint32_t count)
 
 static void busy_log(void)
 {
-    start();
+    start(1u << 20);
     uint32_t led = open_quorum(LED);
     turns(2 * TIMEOUT_NS / MS + 10);
     CHECK_EQUAL(host_replicator(host, led)->role, REPLICATOR_LEADER);
@@ -148,7 +150,46 @@ static void busy_log(void)
     stop();
 }
 
+/* Entries of 60,000 bytes, 64 at a time, until the submission is refused. */
+static int submit_until_refused(uint32_t slot)
+{
+    static const uint8_t body[60000];
+    static struct host_entry entries[64];
+    struct host_receipt receipt;
+    int error;
+    for (uint32_t i = 0; i < 64; i++) {
+        entries[i] = (struct host_entry){.type = RECORD_DATA, .body = body, .body_bytes = sizeof(body)};
+    }
+    enum replicator_refusal refusal;
+    while ((refusal = host_submit(host, slot, entries, 64, now_ns, &receipt, &error)) ==
+           REPLICATOR_ACCEPTED) {
+    }
+    CHECK_EQUAL(refusal, REPLICATOR_BUSY);
+    return error;
+}
+
+static void bounds_apart(void)
+{
+    start(UNCOMMITTED_BYTES_MAX + (16u << 20));
+    uint32_t led = open_quorum(LED);
+    turns(2 * TIMEOUT_NS / MS + 10);
+    network.begin_fails = true; /* nobody hears of the entries, so that none is committed */
+    CHECK_EQUAL(submit_until_refused(led), -EAGAIN);
+    fake_log.busy = true;
+    CHECK_EQUAL(submit_until_refused(led), -EAGAIN);
+    stop();
+    start(1u << 20);
+    led = open_quorum(LED);
+    turns(2 * TIMEOUT_NS / MS + 10);
+    fake_log.busy = true;
+    CHECK_EQUAL(submit_until_refused(led), -EBUSY);
+    fake_log.busy = false;
+    CHECK_EQUAL(submit_until_refused(led), -ENOSPC);
+    stop();
+}
+
 static const struct test_case cases[] = {
+    {"a quorum at its own bound is told apart from a log that has no room for anybody", bounds_apart},
     {"a follower that waits for a busy log does not silence the leader beside it", busy_log},
 };
 
