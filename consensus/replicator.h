@@ -130,6 +130,8 @@ struct replicator {
     uint64_t last_message_id;       /* ids are send times made to grow: max(last + 1, now_ns) */
     uint64_t leadership_message_id; /* replies to this or older ids belong to no append of this leadership */
     uint64_t leader_start_index;    /* of this leadership; 0: none */
+    uint64_t taken_index;           /* what a majority has received, of any term, when that last rose */
+    uint64_t taken_ns;              /* or when nothing was left to be received */
     uint64_t announced_leader_id;   /* rule 22 */
     uint64_t announced_term;
     uint64_t mismatch_term; /* the term in which another T0 was last reported */

@@ -38,6 +38,8 @@ void leader_start(struct replicator *self, uint64_t now_ns, struct replicator_ou
     for (uint32_t i = 0; i < self->peer_count; i++) {
         progress_start(&self->peers[i], self->last_index + 1, now_ns);
     }
+    self->taken_index = 0;
+    self->taken_ns = now_ns;
     self->leader_start_index = self->last_index + 1;
     log_append(self, self->leader_start_index, self->term);
     out->append_source = APPEND_LEADER_START;
@@ -71,6 +73,21 @@ static bool leader_should_yield(const struct replicator *self, uint64_t now_ns)
 {
     return self->disk_stall_ns > self->options.disk_stall_limit_ns &&
            now_ns < voters_agreed(self, VALUE_HEARD_HEALTHY, 0) + self->options.election_timeout_ns;
+}
+
+/* A majority without us is there and answers, but takes none of our entries: their logs are full, or the way
+ * to them is too narrow for entries. They can do without us, and what we logged alone is decided when one of
+ * them leads. Where they cannot, we stay. Longer than a disk may hang (rule 36), so that it is not that. */
+static bool leader_is_stuck(struct replicator *self, uint64_t now_ns)
+{
+    uint64_t taken = voters_agreed(self, VALUE_RECEIVED, self->last_index);
+    if (taken != self->taken_index || taken == self->last_index) {
+        self->taken_index = taken;
+        self->taken_ns = now_ns;
+    }
+    uint64_t patience_ns = self->options.disk_stall_limit_ns + 2 * self->options.election_timeout_ns;
+    return now_ns - self->taken_ns > patience_ns &&
+           now_ns < voters_agreed(self, VALUE_HEARD, 0) + self->options.election_timeout_ns;
 }
 
 /* ---- sending ---- */
@@ -247,6 +264,11 @@ void leader_tick(struct replicator *self, uint64_t now_ns, struct replicator_out
 {
     if (!leader_has_contact(self, self->timeout_ns + 1, now_ns) || leader_should_yield(self, now_ns)) {
         step_down(self, now_ns, out);
+        return;
+    }
+    if (leader_is_stuck(self, now_ns)) {
+        step_down(self, now_ns, out);
+        self->timeout_ns += 2 * self->options.election_timeout_ns; /* the others first: our log is longer */
         return;
     }
     for (uint32_t i = 0; i < self->peer_count; i++) {
