@@ -29,6 +29,17 @@ static bool legal_set(const uint64_t *ids, size_t count)
     return true;
 }
 
+static void put_sorted(uint64_t *ret_ids, const uint64_t *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t at = i;
+        for (; at > 0 && ret_ids[at - 1] > ids[i]; at--) {
+            ret_ids[at] = ret_ids[at - 1];
+        }
+        ret_ids[at] = ids[i];
+    }
+}
+
 bool configuration_init_stable(struct configuration *ret_configuration, const uint64_t *voters,
                                size_t voter_count)
 {
@@ -37,7 +48,7 @@ bool configuration_init_stable(struct configuration *ret_configuration, const ui
     }
     memset(ret_configuration, 0, sizeof(*ret_configuration));
     ret_configuration->voter_count = (uint8_t)voter_count;
-    memcpy(ret_configuration->voters, voters, voter_count * sizeof(*voters));
+    put_sorted(ret_configuration->voters, voters, voter_count);
     return true;
 }
 

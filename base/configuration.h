@@ -29,7 +29,8 @@ struct configuration {
     uint64_t learners[LEARNERS_MAX];
 };
 
-/* A stable configuration of `voters`. False (and nothing written) when the set is empty, too large, holds 0
+/* A stable configuration of `voters`, sorted, so that nodes which are told the same set in another order log
+ * equal bytes (rule 8). False (and nothing written) when the set is empty, too large, holds 0
  * or holds an id twice. */
 bool configuration_init_stable(struct configuration *ret_configuration, const uint64_t *voters,
                                size_t voter_count);

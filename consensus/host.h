@@ -131,9 +131,9 @@ struct host_receipt {
     uint64_t term;
 };
 
-/* Appends entries at a leader: all of them or none. ACCEPTED: *ret_receipt holds. BUSY also when the log's
- * memory or the uncommitted bytes are at their bound; *ret_error then -EBUSY, or -ENOSPC for a full tape,
- * -EIO. */
+/* Appends entries at a leader: all of them or none. ACCEPTED: *ret_receipt holds. BUSY with *ret_error:
+ * -EBUSY, the log has no room for anybody now; -EAGAIN, this quorum is at a bound of its own (uncommitted
+ * bytes, undecided submissions), and others are not to wait for it; -ENOSPC, the tape is full; -EIO. */
 enum replicator_refusal host_submit(struct host *host, uint32_t slot, const struct host_entry *entries,
                                     uint32_t entry_count, uint64_t now_ns, struct host_receipt *ret_receipt,
                                     int *ret_error);

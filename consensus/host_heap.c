@@ -52,12 +52,17 @@ void host_heap_add(struct host *host, struct host_quorum *quorum)
     sift_up(host, quorum->slot);
 }
 
+void host_heap_postpone(struct host *host, struct host_quorum *quorum, uint64_t deadline_ns)
+{
+    quorum->deadline_ns = deadline_ns;
+    sift_up(host, quorum->heap_at);
+    sift_down(host, quorum->heap_at);
+}
+
 void host_heap_update(struct host *host, struct host_quorum *quorum)
 {
     uint64_t deadline_ns = replicator_deadline_ns(&quorum->replicator);
     if (deadline_ns != quorum->deadline_ns) {
-        quorum->deadline_ns = deadline_ns;
-        sift_up(host, quorum->heap_at);
-        sift_down(host, quorum->heap_at);
+        host_heap_postpone(host, quorum, deadline_ns);
     }
 }

@@ -32,6 +32,7 @@ struct host_peer {
     uint64_t node_id;
     uint64_t incarnation;
     uint64_t position; /* of its RECORD_PEER */
+    bool foreign_told; /* another incarnation was reported */
 };
 
 struct host_peer_cursor {
@@ -126,6 +127,11 @@ int host_room_reserve(struct host *host);
 
 void host_write_output(struct host *host, struct host_quorum *quorum, const struct host_source *source);
 void host_write_peer(struct host *host, struct host_quorum *quorum, struct host_peer *peer);
+/* Rule 38: entries that no bound holds back, so that a full log still gets a leader that can commit. */
+static inline bool host_type_is_exempt(uint8_t type)
+{
+    return type == RECORD_LEADER_START || type == RECORD_CONFIGURATION;
+}
 /* What an append may need beside its entries: hard state, truncation, bounds. */
 #define HOST_OVERHEAD_BYTES   (4 * RECORD_HEAD_BYTES + 8)
 #define HOST_OVERHEAD_RECORDS 4
@@ -140,6 +146,8 @@ unsigned host_mark_reap(struct host *host, uint64_t now_ns);
 
 void host_heap_add(struct host *host, struct host_quorum *quorum);
 void host_heap_update(struct host *host, struct host_quorum *quorum);
+/* Until the next update it is due at `deadline_ns`, whatever its replicator wants. */
+void host_heap_postpone(struct host *host, struct host_quorum *quorum, uint64_t deadline_ns);
 
 /* ---- host_send.c ---- */
 

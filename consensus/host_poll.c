@@ -7,6 +7,8 @@
 /* The stall age is told in steps of this part of the limit, so that a healthy disk's microseconds cost no
  * steps. */
 #define STALL_STEPS 8
+/* A tick that has to wait for the log is tried again after this part of the heartbeat interval. */
+#define BUSY_STEPS 8
 
 static void fail_all(struct host *host, uint64_t now_ns)
 {
@@ -37,14 +39,16 @@ static void watch_log(struct host *host, uint64_t now_ns)
 static unsigned run_ticks(struct host *host, uint64_t now_ns)
 {
     unsigned work = 0;
-    while (work < host->quorum_count) {
+    for (uint32_t i = 0; i < host->quorum_count; i++) {
         struct host_quorum *quorum = &host->quorums[host->heap[0]];
         if (quorum->deadline_ns > now_ns) {
             break;
         }
-        /* A leader's tick writes nothing; its heartbeats do not wait for a log that is busy. */
+        /* A leader's tick writes nothing; its heartbeats do not wait for a log that is busy, nor for the
+         * quorums that do. */
         if (quorum->replicator.role != REPLICATOR_LEADER && host_room_reserve(host) != 0) {
-            break;
+            host_heap_postpone(host, quorum, now_ns + host->options.heartbeat_interval_ns / BUSY_STEPS + 1);
+            continue;
         }
         struct replicator_input input = {.now_ns = now_ns, .kind = INPUT_TICK};
         host_step(host, quorum, &input, NULL);

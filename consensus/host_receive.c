@@ -34,14 +34,30 @@ static enum host_verdict sender_meet(struct host *host, struct host_quorum *quor
     return HOST_NEW_SENDER;
 }
 
+/* Rule 47: reported once, for it will go on asking. */
+static void foreign_tell(struct host *host, struct host_quorum *quorum, struct host_peer *peer,
+                         uint64_t incarnation)
+{
+    const struct host_listener *listener = &host->options.listener;
+    if (!peer->foreign_told && listener->event != NULL) {
+        const struct replicator_event event = {.kind = EVENT_FOREIGN_INCARNATION,
+                                               .node_id = peer->node_id,
+                                               .term = quorum->replicator.term,
+                                               .index = incarnation};
+        listener->event(listener->context, quorum->slot, &event);
+    }
+    peer->foreign_told = true;
+}
+
 static enum host_verdict sender_check(struct host *host, struct host_quorum *quorum,
                                       const struct message *message)
 {
-    const struct host_peer *peer = peer_find_known(quorum, message->sender_id);
+    struct host_peer *peer = peer_find_known(quorum, message->sender_id);
     if (peer == NULL) {
         return sender_meet(host, quorum, message);
     }
     if (peer->incarnation != message->incarnation) {
+        foreign_tell(host, quorum, peer, message->incarnation);
         return HOST_BAD_SENDER;
     }
     if (peer->position > host->options.log.durable_position(host->options.log.context)) {
@@ -119,14 +135,36 @@ static enum host_verdict room_verdict(int error)
                               : HOST_FAILED;
 }
 
-static enum host_verdict receive_room(struct host *host, uint32_t tail_bytes, uint32_t entry_count)
+/* Rule 38: how much of a checked tail is, from its beginning, of the kinds that no bound holds back. */
+static uint32_t exempt_bytes(const uint8_t *tail, uint32_t tail_bytes)
 {
-    if (entry_count == 0) {
-        return room_verdict(host_room_reserve(host));
+    uint32_t at = 0;
+    while (at < tail_bytes) {
+        struct record_head head = record_head_load(tail + at);
+        if (!host_type_is_exempt(head.type)) {
+            break;
+        }
+        at += (uint32_t)record_padded_bytes(head.length);
     }
-    return room_verdict(host->options.log.room(host->options.log.context,
-                                               (size_t)tail_bytes + HOST_OVERHEAD_BYTES,
-                                               entry_count + HOST_OVERHEAD_RECORDS, false));
+    return at;
+}
+
+/* Room for the entries of an append. In a full log there is some for what a new leader must commit, and the
+ * message is cut behind it. */
+static enum host_verdict entries_room(struct host *host, const struct message *message, const uint8_t *tail,
+                                      uint32_t tail_bytes, struct entries_summary *summary)
+{
+    const struct host_log *log = &host->options.log;
+    int error = log->room(log->context, (size_t)tail_bytes + HOST_OVERHEAD_BYTES,
+                          summary->entry_count + HOST_OVERHEAD_RECORDS, false);
+    uint32_t exempt = error == -ENOSPC ? exempt_bytes(tail, tail_bytes) : 0;
+    if (exempt > 0) {
+        bool good = summary_make(summary, message, tail, exempt);
+        ASSERT(good);
+        error = log->room(log->context, (size_t)exempt + HOST_OVERHEAD_BYTES,
+                          summary->entry_count + HOST_OVERHEAD_RECORDS, true);
+    }
+    return room_verdict(error);
 }
 
 /* What writes nothing does not wait for a busy log: polls, and heartbeats and answers of our own term. */
@@ -157,7 +195,8 @@ enum host_verdict host_receive(struct host *host, uint32_t slot, const struct me
     }
     enum host_verdict verdict = sender_check(host, quorum, message);
     if (verdict == HOST_TAKEN && may_write(quorum, message, has_entries)) {
-        verdict = receive_room(host, tail_bytes, has_entries ? summary.entry_count : 0);
+        verdict = has_entries ? entries_room(host, message, tail, tail_bytes, &summary)
+                              : room_verdict(host_room_reserve(host));
     }
     if (verdict != HOST_TAKEN) {
         return verdict;

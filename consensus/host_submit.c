@@ -55,7 +55,7 @@ enum replicator_refusal host_submit(struct host *host, uint32_t slot, const stru
             record_padded_bytes(RECORD_HEAD_BYTES + (size_t)entries[i].head_bytes + entries[i].body_bytes);
     }
     if (quorum->bytes_total - quorum->bytes_committed + bytes > UNCOMMITTED_BYTES_MAX) {
-        return refuse(-EBUSY, ret_error);
+        return refuse(-EAGAIN, ret_error);
     }
     int error = host->log_failed
                     ? -EIO
@@ -69,7 +69,7 @@ enum replicator_refusal host_submit(struct host *host, uint32_t slot, const stru
     const struct host_source source = {.entries = entries};
     enum replicator_refusal refusal = host_step(host, quorum, &input, &source);
     if (refusal != REPLICATOR_ACCEPTED) {
-        return refusal == REPLICATOR_BUSY ? refuse(-EBUSY, ret_error) : refusal;
+        return refusal == REPLICATOR_BUSY ? refuse(-EAGAIN, ret_error) : refusal;
     }
     ret_receipt->first_index = quorum->replicator.last_index - entry_count + 1;
     ret_receipt->term = quorum->replicator.term;

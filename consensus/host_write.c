@@ -90,7 +90,8 @@ static void write_tail(struct host *host, struct host_quorum *quorum, const stru
         struct record_head head = record_head_load(at);
         size_t padded = record_padded_bytes(head.length);
         if (index >= host->output.append_first_index) {
-            uint8_t *record = record_reserve(host, head.length - RECORD_HEAD_BYTES, false);
+            uint8_t *record =
+                record_reserve(host, head.length - RECORD_HEAD_BYTES, host_type_is_exempt(head.type));
             if (record == NULL) {
                 return;
             }

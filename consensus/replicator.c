@@ -192,6 +192,10 @@ void replicator_init(struct replicator *self, const struct replicator_options *o
     self->term = restart->term;
     self->voted_for = restart->voted_for;
     self->role = REPLICATOR_FOLLOWER;
+    if (restart->contradicted) {
+        replicator_fail(self, REPLICATOR_FAILURE_LOG, out);
+        return;
+    }
     restart_log(self, restart);
     peers_update(self);
     timer_reset(self, now_ns);

@@ -48,7 +48,7 @@ struct peer_progress {
     uint64_t durable_index;  /* acknowledged; what commit counts */
     uint64_t committed_sent; /* highest commit index that was sent to it */
     uint64_t last_sent_index;
-    uint64_t last_sent_ns;  /* any append */
+    uint64_t last_sent_ns;  /* any append but a probe with entries */
     uint64_t last_heard_ns; /* send time of the newest append of this term it answered */
     uint64_t retransmit_ns; /* when to go back to match_index + 1 if nothing arrives */
     /* Our newest message id when match_index last rose: a refusal of something older than that says nothing
@@ -130,6 +130,8 @@ struct replicator {
     uint64_t last_message_id;       /* ids are send times made to grow: max(last + 1, now_ns) */
     uint64_t leadership_message_id; /* replies to this or older ids belong to no append of this leadership */
     uint64_t leader_start_index;    /* of this leadership; 0: none */
+    uint64_t taken_index;           /* what a majority has received, of any term, when that last rose */
+    uint64_t taken_ns;              /* or when nothing was left to be received */
     uint64_t announced_leader_id;   /* rule 22 */
     uint64_t announced_term;
     uint64_t mismatch_term; /* the term in which another T0 was last reported */
@@ -147,6 +149,7 @@ enum replicator_failure {
     REPLICATOR_FAILURE_TRUNCATE_COMMITTED, /* rule 27 */
     REPLICATOR_FAILURE_TWO_LEADERS,        /* rule 20 */
     REPLICATOR_FAILURE_BOUND,              /* reserved */
+    REPLICATOR_FAILURE_LOG,                /* the log it started with contradicts itself */
 };
 
 enum replicator_input_kind {
@@ -225,6 +228,10 @@ enum replicator_event_kind {
     EVENT_PEER_LOST_DATA,                 /* node_id, index (rule 26) */
     EVENT_TIMEOUT_MISMATCH,               /* node_id has another T0 (rule 45) */
     EVENT_IN_DOUBT, /* rule 23: submissions up to index of term are logged, their outcome is not known yet */
+    /* By those above the core, once a start for each: */
+    EVENT_FOREIGN_INCARNATION, /* by the host: node_id comes with incarnation `index`, not the one known (rule
+                                  47) */
+    EVENT_NAME_TAKEN,          /* by the engine: node_id names this quorum under number `index` (rule 8) */
 };
 
 struct replicator_event {
@@ -298,6 +305,9 @@ struct replicator_restart {
     uint32_t run_count;
     const struct logged_configuration *configurations; /* the newest ones, ascending */
     uint32_t configuration_count;
+    /* The log contradicts itself, so that neither vote nor acknowledgement could be kept: the replicator is
+     * there, failed (rule 37), and nobody starts it anew under the same number. */
+    bool contradicted;
 };
 
 /* Rule 5. An empty restart (all zero) is a new quorum. Publishes QUORUM_START and the state in `output`. */

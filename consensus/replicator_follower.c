@@ -126,12 +126,18 @@ static bool prev_matches(struct replicator *self, const struct message *message,
         refuse(self, message, self->last_index + 1, out);
         return false;
     }
-    /* Leader completeness (Raft thesis 3.6.3): what is committed stands in every later leader's log, so at or
-     * below our commit index the logs are equal, whatever we still know of its terms. */
+    bool known = log_run_at(self, append->prev_log_index, &term, &run_last);
     if (append->prev_log_index <= self->commit_index) {
+        /* Leader completeness (Raft thesis 3.6.3): what is committed stands in every later leader's log, so
+         * at or below our commit index the logs are equal, whatever we still know of its terms. Who says
+         * otherwise is no leader to follow. */
+        if (known && term != append->prev_log_term) {
+            replicator_fail(self, REPLICATOR_FAILURE_TRUNCATE_COMMITTED, out);
+            return false;
+        }
         return true;
     }
-    if (!log_run_at(self, append->prev_log_index, &term, &run_last)) {
+    if (!known) {
         out->need_terms_index = append->prev_log_index; /* the leader sends again */
         return false;
     }
@@ -223,7 +229,9 @@ static bool append_is_current(struct replicator *self, const struct message *mes
         return false;
     }
     if (append->term < self->term) {
-        refuse(self, message, 0, out);
+        /* Only the term is the answer. It names no prev: should the sender lead our term by now, it must not
+         * take this for news about what it sends as leader of it. */
+        reply_append(self, out, message->sender_id, message->message_id);
         return false;
     }
     if (append->term > self->term) {

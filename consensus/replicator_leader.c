@@ -38,6 +38,8 @@ void leader_start(struct replicator *self, uint64_t now_ns, struct replicator_ou
     for (uint32_t i = 0; i < self->peer_count; i++) {
         progress_start(&self->peers[i], self->last_index + 1, now_ns);
     }
+    self->taken_index = 0;
+    self->taken_ns = now_ns;
     self->leader_start_index = self->last_index + 1;
     log_append(self, self->leader_start_index, self->term);
     out->append_source = APPEND_LEADER_START;
@@ -77,6 +79,21 @@ bool replicator_is_in_office(const struct replicator *self, uint64_t now_ns)
 {
     return self->role == REPLICATOR_LEADER &&
            leader_has_contact(self, self->options.election_timeout_ns, now_ns);
+}
+
+/* A majority without us is there and answers, but takes none of our entries: their logs are full, or the way
+ * to them is too narrow for entries. They can do without us, and what we logged alone is decided when one of
+ * them leads. Where they cannot, we stay. Longer than a disk may hang (rule 36), so that it is not that. */
+static bool leader_is_stuck(struct replicator *self, uint64_t now_ns)
+{
+    uint64_t taken = voters_agreed(self, VALUE_RECEIVED, self->last_index);
+    if (taken != self->taken_index || taken == self->last_index) {
+        self->taken_index = taken;
+        self->taken_ns = now_ns;
+    }
+    uint64_t patience_ns = self->options.disk_stall_limit_ns + 2 * self->options.election_timeout_ns;
+    return now_ns - self->taken_ns > patience_ns &&
+           now_ns < voters_agreed(self, VALUE_HEARD, 0) + self->options.election_timeout_ns;
 }
 
 /* ---- sending ---- */
@@ -146,8 +163,8 @@ static bool prev_term(const struct replicator *self, uint64_t prev, uint64_t *re
     return true;
 }
 
-static struct replicator_send *send_append(struct replicator *self, struct peer_progress *peer, uint64_t prev,
-                                           uint64_t term_at_prev, uint64_t now_ns,
+static struct replicator_send *send_append(struct replicator *self, const struct peer_progress *peer,
+                                           uint64_t prev, uint64_t term_at_prev, uint64_t now_ns,
                                            struct replicator_output *out)
 {
     struct message *message =
@@ -158,7 +175,6 @@ static struct replicator_send *send_append(struct replicator *self, struct peer_
     append->prev_log_index = prev;
     append->prev_log_term = term_at_prev;
     append->commit_index = self->commit_index;
-    peer->last_sent_ns = now_ns;
     return &out->sends[out->send_count - 1];
 }
 
@@ -177,6 +193,7 @@ static void send_heartbeat(struct replicator *self, struct peer_progress *peer, 
     append->last_sent_index = peer->last_sent_index;
     append->election_timeout_ns = self->options.election_timeout_ns;
     append->disk_stall_ns = self->disk_stall_ns;
+    peer->last_sent_ns = now_ns;
     peer->committed_sent = larger(peer->committed_sent, smaller(self->commit_index, prev));
 }
 
@@ -193,9 +210,12 @@ static void send_entries(struct replicator *self, struct peer_progress *peer, ui
     send->first_index = prev + 1;
     send->last_index = last;
     if (peer->mode == PROGRESS_PROBE) {
+        /* It does not stand in for a heartbeat: entries may be what the peer, or the way there, does not
+         * take. */
         peer->probe_message_id = send->message.message_id;
         peer->retransmit_ns = now_ns + self->options.retransmit_timeout_ns;
     } else {
+        peer->last_sent_ns = now_ns;
         peer->next_index = last + 1;
         peer->window_newer_count++;
         if (!in_flight) {
@@ -252,6 +272,11 @@ void leader_tick(struct replicator *self, uint64_t now_ns, struct replicator_out
         step_down(self, now_ns, out);
         return;
     }
+    if (leader_is_stuck(self, now_ns)) {
+        step_down(self, now_ns, out);
+        self->timeout_ns += 2 * self->options.election_timeout_ns; /* the others first: our log is longer */
+        return;
+    }
     for (uint32_t i = 0; i < self->peer_count; i++) {
         struct peer_progress *peer = &self->peers[i];
         if (now_ns >= peer->last_sent_ns + self->options.heartbeat_interval_ns) {
@@ -287,6 +312,9 @@ static void receive_refusal(struct replicator *self, struct peer_progress *peer,
 {
     const struct append_entries_reply *reply = &message->append_entries_reply;
     uint64_t refused = reply->refused_prev_index;
+    if (refused == 0 && reply->next_index_hint == 0) {
+        return; /* an append of an earlier leadership of ours, refused for its term (rule 20) */
+    }
     if (refused <= peer->match_index) {
         if (message->message_id <= peer->acknowledged_message_id) {
             return; /* sent before we knew: it has that entry by now */

@@ -31,6 +31,8 @@ const char *replicator_failure_name(uint64_t failure)
         return "two-leaders";
     case REPLICATOR_FAILURE_BOUND:
         return "bound";
+    case REPLICATOR_FAILURE_LOG:
+        return "log";
     }
     return "unknown";
 }
@@ -60,6 +62,10 @@ const char *replicator_event_name(uint64_t kind)
         return "TIMEOUT_MISMATCH";
     case EVENT_IN_DOUBT:
         return "IN_DOUBT";
+    case EVENT_FOREIGN_INCARNATION:
+        return "FOREIGN_INCARNATION";
+    case EVENT_NAME_TAKEN:
+        return "NAME_TAKEN";
     }
     return "unknown";
 }

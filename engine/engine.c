@@ -57,14 +57,9 @@ static void create_host(struct engine *engine, struct arena *arena)
     engine->host = host_create(arena, &host_options);
 }
 
-/* Left out or started anew, a quorum would forget what it voted for: then none of this log starts. */
+/* Left out, a quorum could be joined anew and forget what it voted for: then none of this log starts. */
 static enum tape_verdict check_recovery(const struct recovery *recovery, struct tape_report *report)
 {
-    for (uint32_t i = 0; i < recovery->quorum_count; i++) {
-        if (recovery->quorums[i].contradicted) {
-            return TAPE_DAMAGED;
-        }
-    }
     if (recovery->left_out_count > 0) {
         report->error = -EUSERS;
         return TAPE_READ_ERROR;

@@ -16,6 +16,7 @@
 struct engine_quorum {
     char name[QUORUM_NAME_BYTES_MAX + 1];
     uint64_t number;
+    bool name_taken_told; /* rule 8: that another node names it under another number */
     /* The stream as its committed entries make it, and how far they were applied. */
     struct stream_state *committed;
     uint64_t applied_index;

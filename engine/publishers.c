@@ -250,8 +250,8 @@ static bool take_entries(struct engine *engine, struct engine_quorum *quorum, st
         enum replicator_refusal refusal =
             host_submit(engine->host, engine_slot_of(engine, quorum), batch.entries, batch.count,
                         engine->now_ns, &receipt, &error);
-        if (refusal == REPLICATOR_BUSY && error != -ENOSPC) {
-            return false;
+        if (refusal == REPLICATOR_BUSY && error == -EBUSY) {
+            return false; /* nothing else of this lane could be logged either */
         }
         if (refusal != REPLICATOR_ACCEPTED) {
             status = status_of_refusal(refusal, error);

@@ -118,6 +118,23 @@ static void ask_for_beginning(struct engine *engine, const struct message *messa
     port->send(port->context, &reply, 0);
 }
 
+/* Rule 8: nodes were bootstrapped with different sets. It comes again with every append; it is said once. */
+static void name_taken_tell(struct engine *engine, struct engine_quorum *quorum,
+                            const struct message *message)
+{
+    if (quorum->name_taken_told) {
+        return;
+    }
+    quorum->name_taken_told = true;
+    struct engine_event told = {.quorum_number = quorum->number,
+                                .event = {.kind = EVENT_NAME_TAKEN,
+                                          .node_id = message->sender_id,
+                                          .term = message->append_entries.term,
+                                          .index = message->quorum_number}};
+    strcpy(told.name, quorum->name);
+    spsc_push(&engine->events, &told);
+}
+
 bool engine_receive_unknown(struct engine *engine, const struct message *message, const uint8_t *tail,
                             uint32_t tail_bytes)
 {
@@ -142,6 +159,10 @@ bool engine_receive_unknown(struct engine *engine, const struct message *message
     }
     struct engine_quorum *quorum = bind_quorum(engine, name, &voters, &error);
     if (!quorum) {
+        if (error == -EEXIST) {
+            name_taken_tell(engine, engine_find_by_name(engine, (const uint8_t *)name, strlen(name)),
+                            message);
+        }
         engine->refused_count++;
         return error != -EBUSY;
     }

@@ -65,9 +65,11 @@ static void bind_quorum(struct recovery *recovery, const struct record_head *hea
 
 static void add_run(struct recovered_quorum *quorum, uint64_t index, uint64_t term)
 {
-    if (quorum->run_count > 0 && quorum->runs[quorum->run_count - 1].term == term) {
+    uint64_t last_term = quorum->run_count > 0 ? quorum->runs[quorum->run_count - 1].term : 0;
+    if (quorum->run_count > 0 && last_term == term) {
         return;
     }
+    quorum->contradicted |= term < last_term;
     if (quorum->run_count ==
         RUNS_MAX) { /* the oldest goes; the host looks it up on the tape if it is ever asked */
         memmove(quorum->runs, quorum->runs + 1, sizeof(quorum->runs) - sizeof(quorum->runs[0]));
@@ -112,7 +114,7 @@ static void add_entry(struct recovered_quorum *quorum, const struct record_head 
 
 static void truncate_entries(struct recovered_quorum *quorum, uint64_t from)
 {
-    if (from == 0 || from > quorum->last_index) {
+    if (from <= quorum->commit_index || from > quorum->last_index) {
         quorum->contradicted = true;
         return;
     }
@@ -164,6 +166,15 @@ void recovery_visit(void *context, const struct record_head *head, const uint8_t
     }
 }
 
+/* The term of the last entry decides elections. It is unknown when a truncation went behind all terms that
+ * are kept and the tape ends there; and no entry has a term that the hard state before it did not have. */
+bool recovery_contradicts(const struct recovered_quorum *quorum)
+{
+    uint64_t last_term = quorum->run_count > 0 ? quorum->runs[quorum->run_count - 1].term : 0;
+    return quorum->contradicted || (quorum->run_count == 0 && quorum->last_index > 0) ||
+           last_term > quorum->term;
+}
+
 struct replicator_restart recovery_restart(const struct recovered_quorum *quorum)
 {
     uint64_t commit_index =
@@ -177,5 +188,6 @@ struct replicator_restart recovery_restart(const struct recovered_quorum *quorum
         .run_count = quorum->run_count,
         .configurations = quorum->configurations,
         .configuration_count = quorum->configuration_count,
+        .contradicted = recovery_contradicts(quorum),
     };
 }

@@ -23,7 +23,7 @@ struct recovered_quorum {
     uint32_t run_count;
     uint32_t configuration_count;
     uint32_t peer_count;
-    bool contradicted; /* records that no writer of ours leaves: the quorum must not start */
+    bool contradicted; /* a record that no writer of ours leaves; see recovery_contradicts */
     struct log_run runs[RUNS_MAX];
     struct logged_configuration configurations[CONFIGURATIONS_MAX];
     struct recovered_peer peers[NODES_MAX];
@@ -41,6 +41,9 @@ void recovery_init(struct recovery *recovery, struct arena *arena, uint32_t quor
 
 /* A tape_visit. */
 void recovery_visit(void *context, const struct record_head *head, const uint8_t *payload, uint64_t position);
+
+/* Whether its records contradict each other, as far as the whole tape shows. Such a quorum starts failed. */
+bool recovery_contradicts(const struct recovered_quorum *quorum);
 
 /* What the replicator starts with; points into `quorum`. */
 struct replicator_restart recovery_restart(const struct recovered_quorum *quorum);

@@ -86,7 +86,7 @@ struct log_walk_result log_walk(struct device *device, const char *quorum, bool 
     if (found) {
         struct replicator_restart restart = recovery_restart(found);
         result.found = true;
-        result.contradicted = found->contradicted;
+        result.contradicted = recovery_contradicts(found);
         result.last_index = restart.last_index;
         result.commit_index = restart.commit_index;
         walk.end_index = all ? restart.last_index : restart.commit_index;

@@ -39,7 +39,7 @@ void fake_node_start(struct fake_node *node, uint64_t now_ns)
         .incarnation = node->incarnation,
         .election_timeout_ns = FAKE_TIMEOUT_NS,
         .heartbeat_interval_ns = FAKE_HEARTBEAT_NS,
-        .retransmit_timeout_ns = FAKE_HEARTBEAT_NS,
+        .retransmit_timeout_ns = FAKE_RETRANSMIT_NS,
         .disk_stall_limit_ns = 2 * FAKE_TIMEOUT_NS,
         .random_seed = 1,
         .log = fake_log_port(&node->log),

@@ -7,10 +7,11 @@
 #include "fake_log.h"
 #include "fake_network.h"
 
-#define FAKE_QUORUM       0x51u
-#define FAKE_LOG_BYTES    (8u << 20)
-#define FAKE_TIMEOUT_NS   150000000u
-#define FAKE_HEARTBEAT_NS 30000000u
+#define FAKE_QUORUM        0x51u
+#define FAKE_LOG_BYTES     (8u << 20)
+#define FAKE_TIMEOUT_NS    150000000u
+#define FAKE_HEARTBEAT_NS  30000000u
+#define FAKE_RETRANSMIT_NS 20000000u
 
 struct fake_node {
     uint64_t node_id;

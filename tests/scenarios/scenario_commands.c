@@ -4,19 +4,24 @@
  *
  *   voters 1 2 3                    the configuration that entry 0:1 stands for
  *   node 1 log 0:1 1:2..4 term 1 vote 1 commit 2 [joint 1:4 1,2>3,4] [terms 300] [strangers]
- *                                   starts a node whose log is that, all of it durable, knowing its peers (or
- *                                   not: strangers); terms n: n entries from 2 on, each of a term of its own
+ *                                   starts a node whose log is that, all of it durable, knowing its peers
+ *                                   (or not: strangers); terms n: n entries from 2 on, each of its own term
  *   bootstrap 1                     rule 8, with the voters
  *   time [1,2] +150ms               moves these nodes' clocks (default: all)
  *   elect 1                         lets 1 time out where nobody else does, then settles
  *   deliver m4 m5 | 1>2 | all       one turn for each receiver
  *   drop m4 | 1>2 | all             lost
  *   copy m4                         once more in flight
- *   inject KIND 1>2 key=value...    a message made by hand; id=question, id=newest name the receiver's own
- * ids durable 1 | all                 pending writes complete disk 1 fails | stalls 400ms | busy | free cut
- * 1>2 | 1 ; heal              what is sent that way (or from and to 1) is lost crash 1 [kept] ; restart 1 ;
- * wipe 1 submit 1 5 settle ; run 500ms              all arrives and becomes durable; sends are not told frame
- * 200                       bytes of entries that fit a message status, log, records, peers, held 1
+ *   inject KIND 1>2 key=value...    a message made by hand; id=question, id=newest: the receiver's own ids
+ *   durable 1 | all [n]             pending writes complete; of n records only
+ *   disk 1 fails | stalls 400ms | busy | full | free
+ *   cut 1>2 | 1 ; heal              what is sent that way (or from and to 1) is lost
+ *   crash 1 [kept] ; restart 1      unsynced writes are lost (or not)
+ *   wipe 1                          an empty disk with another incarnation
+ *   submit 1 5                      five entries
+ *   settle ; run 500ms              all arrives and becomes durable; sends are not told
+ *   frame 200                       bytes of entries that fit a message
+ *   status, log, records, peers, held 1
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,7 +190,7 @@ static void deliver_at(struct scenario *scenario, uint32_t at, bool *touched)
         return;
     }
     enum host_verdict verdict = fake_node_deliver(&node->fake, &message, node->now_ns);
-    if (verdict != HOST_TAKEN) {
+    if (verdict != HOST_TAKEN && !(scenario->quiet && verdict == HOST_NO_SPACE)) { /* said again and again */
         scenario_say(scenario, "%llu: m%llu not taken (%s)\n", (unsigned long long)node->fake.node_id,
                      (unsigned long long)message.number,
                      verdict == HOST_BAD_SENDER   ? "another incarnation"

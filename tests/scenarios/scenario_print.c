@@ -229,6 +229,13 @@ static void on_event(void *context, uint32_t slot, const struct replicator_event
         scenario_say(scenario, "in doubt: submissions of term %llu up to %llu\n", LLU(event->term),
                      LLU(event->index));
         return;
+    case EVENT_FOREIGN_INCARNATION:
+        scenario_say(scenario, "node %llu comes with another incarnation: %llu\n", LLU(event->node_id),
+                     LLU(event->index));
+        return;
+    case EVENT_NAME_TAKEN:
+        scenario_say(scenario, "name taken\n");
+        return;
     }
 }
 

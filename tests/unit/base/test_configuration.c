@@ -155,6 +155,10 @@ static void stable_sets(void)
     CHECK(configuration_init_stable(&made, voters, 3));
     CHECK_EQUAL(made.transitional, 0);
     CHECK_EQUAL(made.voters[3], 0);
+    static const uint64_t turned[] = {2, 3, 1};
+    struct configuration other;
+    CHECK(configuration_init_stable(&other, turned, 3));
+    CHECK(configuration_equal(&made, &other));
 }
 
 static void membership(void)

@@ -152,6 +152,27 @@ static void test_strangers(void)
     CHECK_BYTES(&replicator, &before, sizeof(before));
 }
 
+/* Were it not there at all, it could be joined anew and vote a second time. */
+static void test_contradicted(void)
+{
+    open_node();
+    const struct replicator_options options = replicator.options;
+    const struct replicator_restart restart = {.term = 1, .voted_for = 2, .contradicted = true};
+    replicator_init(&replicator, &options, &restart, START_NS, &output);
+    CHECK_EQUAL(replicator.role, REPLICATOR_FAILED);
+    CHECK_EQUAL(replicator.failure, REPLICATOR_FAILURE_LOG);
+    CHECK_EQUAL(output.events[0].kind, EVENT_QUORUM_FAILURE);
+    replicator_check(&replicator);
+    struct message message = {
+        .kind = MESSAGE_REQUEST_VOTE, .message_id = 7, .sender_id = 3, .receiver_id = 1, .quorum_number = 9};
+    message.request_vote =
+        (struct request_vote){.term = 1, .candidate_id = 3, .last_log_index = 100, .last_log_term = 1};
+    receive(&message, NULL);
+    CHECK_EQUAL(output.send_count, 0);
+    CHECK_EQUAL(output.refusal, REPLICATOR_STOPPED);
+    CHECK_EQUAL(replicator.voted_for, 2);
+}
+
 static const struct test_case cases[] = {
     {"a durable notice of another term, or from beyond the log, says nothing (rule 29)",
      test_persisted_of_another_term},
@@ -159,6 +180,7 @@ static const struct test_case cases[] = {
      test_order_of_outputs},
     {"answering a poll changes not one byte of the state (rule 14)", test_poll_leaves_the_state_alone},
     {"equal states and equal inputs give equal states, byte for byte", test_copies_go_the_same_way},
+    {"a quorum whose log contradicts itself starts failed and votes for nobody", test_contradicted},
     {"messages of others' quorums, of clients and in another's name change nothing", test_strangers},
 };
 

@@ -97,6 +97,37 @@ static void test_contradictions(void)
     quorum = start();
     visit(RECORD_CONFIGURATION, 1, 0, 3);
     CHECK(quorum->contradicted); /* no configuration */
+    quorum = start();
+    visit_configuration(1, 0);
+    visit(RECORD_HARD_STATE, 2, 3, 0);
+    visit(RECORD_LEADER_START, 2, 3, 0);
+    CHECK(!recovery_contradicts(quorum));
+    visit(RECORD_LEADER_START, 3, 2, 0);
+    CHECK(quorum->contradicted); /* terms that fall */
+    quorum = start();
+    visit_configuration(1, 0);
+    visit(RECORD_BOUNDS, 1, 0, 8);
+    visit(RECORD_TRUNCATE, 1, 0, 0);
+    CHECK(quorum->contradicted); /* what was committed is taken back */
+    quorum = start();
+    visit_configuration(1, 0);
+    visit(RECORD_LEADER_START, 2, 3, 0);
+    CHECK(recovery_contradicts(quorum)); /* a term that was never adopted */
+}
+
+static void test_unknown_last_term(void)
+{
+    struct recovered_quorum *quorum = start();
+    visit_configuration(1, 0);
+    visit(RECORD_HARD_STATE, 2, RUNS_MAX + 11, 0);
+    for (uint64_t term = 1; term <= RUNS_MAX + 10; term++) {
+        visit(RECORD_LEADER_START, 1 + term, term, 0);
+    }
+    visit(RECORD_TRUNCATE, 5, 0, 0); /* the oldest term that is kept is 11 */
+    CHECK(recovery_contradicts(quorum));
+    CHECK(recovery_restart(quorum).contradicted);
+    visit(RECORD_LEADER_START, 5, RUNS_MAX + 11, 0); /* says itself what the last term is */
+    CHECK(!recovery_contradicts(quorum));
 }
 
 static void test_many_terms(void)
@@ -145,6 +176,8 @@ static const struct test_case cases[] = {
     {"a truncation takes entries, runs and configurations back", test_truncate},
     {"records that no writer leaves are a contradiction", test_contradictions},
     {"the newest terms are kept by heart", test_many_terms},
+    {"a log that ends behind all the terms that are kept does not start with a wrong one",
+     test_unknown_last_term},
     {"records of unknown quorums are counted, a second binding is ignored", test_foreign},
     {"a quorum's payload carries set and name, and nothing else passes", test_payload},
 };
