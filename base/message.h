@@ -68,8 +68,7 @@ struct append_entries_reply {
 
 /* A publisher's entries; the tail holds `entry_count` x { u16 blocks bytes, u16 message count, blocks },
  * little-endian. Entry i has source sequence first_source_sequence + i. entry_count 0 asks for the source's
- * state (the reply); with first_source_sequence 0 it opens a session: nothing that its source sent before, by
- * message id, is taken any more. */
+ * state; with first_source_sequence 0 it opens a session: nothing sent before (by message id) is taken. */
 struct publish {
     uint64_t source_id; /* the publisher's own, kept over restarts; not 0 */
     uint64_t first_source_sequence;

@@ -62,12 +62,10 @@ enum tally_event_kind {
     TALLY_DELIVERED, /* a committed entry arrives at a subscription */
     TALLY_LEADER,    /* node_id leads (0: nobody known) */
     TALLY_PROBLEM,   /* status: something the caller may want to know (no leader, no space, ...) */
-    TALLY_GIVEN_UP,  /* entry source_sequence is not decided after give_up_ns, or a leader refuses what an
-                        earlier  one may have in its log and commit later, or (a kept source_id) a leader that
-                        was deposed  gave it a number that is not free: status TALLY_UNKNOWN; nothing more is
-                        told of it. It is  still sent where its number must not be missing, and holds its
-                        place.
-                      */
+    TALLY_GIVEN_UP,  /* entry source_sequence is not decided after give_up_ns; or a leader refuses what an
+                        earlier one may have in its log and commit later; or, with a kept source_id, a deposed
+                        leader gave it a number that is not free. Status TALLY_UNKNOWN; nothing more is told of
+                        it. It is still sent where its number must not be missing, and holds its place. */
 };
 
 struct tally_event {

@@ -72,13 +72,16 @@ static void on_event(void *context, const struct tally_event *event)
         atomic_store(&feeder->refusal, (int)event->status);
         atomic_fetch_add(&feeder->refused_count, 1);
         break;
+    case TALLY_GIVEN_UP:
+        feeder->entry_first++;
+        atomic_fetch_add(&feeder->unknown_count, 1);
+        break;
     case TALLY_PROBLEM:
         atomic_store(&feeder->problem, (int)event->status);
         break;
     case TALLY_RECEIPT:
     case TALLY_DELIVERED:
     case TALLY_LEADER:
-    case TALLY_GIVEN_UP:
         break;
     }
 }

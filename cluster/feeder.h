@@ -76,6 +76,7 @@ struct feeder {
     _Atomic uint64_t committed_count; /* messages */
     _Atomic uint64_t committed_entry_count;
     _Atomic uint64_t refused_count; /* entries */
+    _Atomic uint64_t unknown_count; /* entries whose outcome nobody could tell: they may be in the log */
     _Atomic uint64_t last_commit_ns;
     _Atomic uint64_t longest_gap_ns; /* between commits; set to 0 by whoever begins to watch */
     _Atomic int problem;             /* enum tally_status of the last one told */

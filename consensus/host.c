@@ -50,11 +50,6 @@ const struct replicator *host_replicator(const struct host *host, uint32_t slot)
     return &host->quorums[slot].replicator;
 }
 
-uint32_t host_quorum_count(const struct host *host)
-{
-    return host->quorum_count;
-}
-
 void host_mark_dirty(struct host *host, struct host_quorum *quorum)
 {
     if (!quorum->dirty) {

@@ -95,7 +95,6 @@ void host_restore_peer(struct host *host, uint32_t slot, uint64_t node_id, uint6
 /* The slot of a quorum, or HOST_NO_SLOT. */
 uint32_t host_find(const struct host *host, uint64_t quorum_number);
 const struct replicator *host_replicator(const struct host *host, uint32_t slot);
-uint32_t host_quorum_count(const struct host *host);
 
 /* Rule 8; `name` stands in entry 1's payload behind the configuration, so that others can join by
  * replication. */

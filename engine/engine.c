@@ -83,7 +83,6 @@ enum tape_verdict engine_create(struct arena *arena, const struct engine_options
     struct recovery recovery;
     ASSERT(options->quorum_count_max <= QUORUMS_MAX);
     engine->options = *options;
-    engine->arena = arena;
     engine->now_ns = now_ns;
     engine->wall_ns = options->wall_ns(options->wall_context);
     arena_init(&scratch);

@@ -46,7 +46,6 @@ struct engine {
     uint64_t incarnation;
     uint64_t now_ns;  /* of this turn */
     uint64_t wall_ns; /* of this turn */
-    struct arena *arena;
     uint32_t quorum_count;
     struct engine_quorum *quorums; /* quorum_count_max of them */
     struct publishers publishers;

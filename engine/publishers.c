@@ -230,6 +230,8 @@ static void apply_batch(struct engine_quorum *quorum, const struct batch *batch,
     quorum->tail_index = first_index + batch->count - 1;
 }
 
+/* The last reserve's worth before the reserve itself is for followers: their tapes hold the same records in other
+ * blocks, so one may be fuller than the leader's. */
 static bool take_entries(struct engine *engine, struct engine_quorum *quorum, struct publisher *publisher,
                          const struct message *message, const uint8_t *tail, uint32_t tail_bytes,
                          uint64_t arrival_ns)
@@ -241,6 +243,10 @@ static bool take_entries(struct engine *engine, struct engine_quorum *quorum, st
                                     .left = message->publish.entry_count};
     enum publish_status status = PUBLISH_OK;
     while (entries.left > 0 && status == PUBLISH_OK) {
+        if (tape_free_bytes(engine->tape) < 2 * tape_reserve_bytes(engine->tape)) {
+            status = PUBLISH_NO_SPACE;
+            break;
+        }
         status = gather(engine, quorum->tail, &entries, publisher->source_id, arrival_ns, &batch);
         if (batch.count == 0) {
             continue;

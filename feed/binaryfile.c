@@ -87,23 +87,6 @@ enum binaryfile_verdict binaryfile_reader_next(struct binaryfile_reader *reader)
     return BINARYFILE_MESSAGE;
 }
 
-const char *binaryfile_verdict_name(enum binaryfile_verdict verdict)
-{
-    switch (verdict) {
-    case BINARYFILE_MESSAGE:
-        return "message";
-    case BINARYFILE_END:
-        return "end";
-    case BINARYFILE_END_MARKER:
-        return "end marker";
-    case BINARYFILE_TRUNCATED:
-        return "truncated";
-    case BINARYFILE_UNREADABLE:
-        return "unreadable";
-    }
-    return "?";
-}
-
 void binaryfile_writer_init(struct binaryfile_writer *writer, FILE *file, bool end_marker)
 {
     ASSERT(file != NULL);

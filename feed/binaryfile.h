@@ -46,8 +46,6 @@ void binaryfile_reader_init_bytes(struct binaryfile_reader *reader, const uint8_
 /* Total: any bytes give a verdict. */
 enum binaryfile_verdict binaryfile_reader_next(struct binaryfile_reader *reader);
 
-const char *binaryfile_verdict_name(enum binaryfile_verdict verdict);
-
 struct binaryfile_writer {
     FILE *file; /* the caller's */
     bool end_marker;

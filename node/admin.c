@@ -114,8 +114,9 @@ void admin_execute(struct node *node, const char *request, char answer[ADMIN_ANS
         bool json = request[6] != '\0';
         answer[0] = '\0';
         int used = snprintf(answer, ADMIN_ANSWER_BYTES, "0\n");
-        if (!status_text_write(node, json, answer + used, ADMIN_ANSWER_BYTES - (size_t)used)) {
-            answer_with(answer, 1, "a consensus core does not answer; is its disk stalled?");
+        const char *failure = status_text_write(node, json, answer + used, ADMIN_ANSWER_BYTES - (size_t)used);
+        if (failure) {
+            answer_with(answer, 1, failure);
         }
     } else if (strncmp(request, "bootstrap ", 10) == 0) {
         execute_bootstrap(node, request + 10, answer);

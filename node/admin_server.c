@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "boot_id.h"
 #include "frame.h"
 #include "status_text.h"
 
@@ -83,6 +84,8 @@ struct admin_server *admin_server_create(struct node *node, char *error_text)
     const char *path = node->config.admin_socket;
     server->node = node;
     server->end = dataplane_control_end(node->dataplane);
+    /* an answer to a request of an earlier process is not taken for one of ours */
+    server->last_forward_id = random_id_draw() >> 1;
     for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
         server->connections[i].fd = -1;
     }
@@ -217,19 +220,29 @@ static void read_request(struct admin_server *server, struct connection *connect
     }
 }
 
-static void accept_connections(struct admin_server *server, uint64_t now_ns)
+static struct connection *find_free(struct admin_server *server)
 {
     for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
-        struct connection *connection = &server->connections[i];
-        if (connection->fd >= 0) {
-            continue;
+        if (server->connections[i].fd < 0) {
+            return &server->connections[i];
         }
-        int fd = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) {
-            return;
-        }
+    }
+    return NULL;
+}
+
+/* One too many is told so: left waiting, it would keep this thread from sleeping. */
+static void accept_connections(struct admin_server *server, uint64_t now_ns)
+{
+    int fd = -1;
+    while ((fd = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        struct connection extra;
+        struct connection *connection = find_free(server);
+        bool is_extra = connection == NULL;
+        connection = is_extra ? &extra : connection;
         *connection = (struct connection){.fd = fd, .opened_ns = now_ns};
-        if (!watch(server, fd, connection)) {
+        if (is_extra) {
+            fail(server, connection, "too many requests at once");
+        } else if (!watch(server, fd, connection)) {
             close_connection(connection);
         }
     }

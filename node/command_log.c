@@ -170,19 +170,21 @@ static int export(struct device *device, const struct log_options *options)
         return 1;
     }
     struct log_walk_result result = log_walk(device, options->quorum, options->all, export_entry, file);
-    bool written = fflush(file) == 0 && fsync(fileno(file)) == 0;
+    uint64_t end_index = options->all ? result.last_index : result.commit_index;
+    bool missing = result.visited_count != end_index;
+    bool written = fflush(file) == 0 && !ferror(file) && fsync(fileno(file)) == 0;
     written &= fclose(file) == 0;
-    if (!written || !result.found || result.verdict != TAPE_OPEN || result.contradicted) {
+    if (!written || !result.found || result.verdict != TAPE_OPEN || result.contradicted || missing) {
         fprintf(stderr, "tally: export of %s: %s\n", options->quorum,
                 !written                      ? "the file could not be written"
                 : result.verdict != TAPE_OPEN ? tape_verdict_name(result.verdict)
-                : result.found                ? "its records contradict each other"
-                                              : "no such quorum on this tape");
+                : !result.found               ? "no such quorum on this tape"
+                : missing                     ? "entries are missing"
+                                              : "its records contradict each other");
         unlink(options->out);
         return 1;
     }
-    printf("exported entries 1..%" PRIu64 " of %s\n", options->all ? result.last_index : result.commit_index,
-           options->quorum);
+    printf("exported entries 1..%" PRIu64 " of %s\n", end_index, options->quorum);
     return 0;
 }
 

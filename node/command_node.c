@@ -61,6 +61,7 @@ static int run(struct node *node, int signal_fd)
     struct admin_server *server = admin_server_create(node, error_text);
     if (!server) {
         fprintf(stderr, "tally: %s\n", error_text);
+        node_stop(node); /* its threads run */
         return 1;
     }
     arena_seal(&node->arena);

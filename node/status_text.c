@@ -10,11 +10,12 @@
 
 #define COMMAND_TIMEOUT_NS 2000000000ull
 
-/* Text that grows until it is full; what does not fit is cut, and `cut` says so. */
+/* Text that grows until it is full; what does not fit is cut, and `is_cut` says so. */
 struct text {
     char *bytes;
     size_t size;
     size_t used;
+    bool is_cut;
 };
 
 __attribute__((format(printf, 2, 3))) static void put(struct text *text, const char *format, ...)
@@ -23,6 +24,7 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *text, const c
     va_start(arguments, format);
     int wanted = vsnprintf(text->bytes + text->used, text->size - text->used, format, arguments);
     va_end(arguments);
+    text->is_cut |= (size_t)wanted >= text->size - text->used;
     text->used += (size_t)wanted < text->size - text->used ? (size_t)wanted : text->size - text->used - 1;
 }
 
@@ -218,7 +220,7 @@ static void put_threads(struct node *node, bool json, struct text *text)
     }
 }
 
-bool status_text_write(struct node *node, bool json, char *bytes, size_t size)
+const char *status_text_write(struct node *node, bool json, char *bytes, size_t size)
 {
     struct text text = {.bytes = bytes, .size = size};
     put(&text,
@@ -233,7 +235,10 @@ bool status_text_write(struct node *node, bool json, char *bytes, size_t size)
     put(&text, json ? "],\"threads\":[" : "");
     put_threads(node, json, &text);
     put(&text, json ? "]}\n" : "");
-    return answered;
+    if (!answered) {
+        return "a consensus core does not answer; is its disk stalled?";
+    }
+    return text.is_cut ? "the answer is longer than 64 KiB: too many quorums" : NULL;
 }
 
 uint64_t status_leader_of(struct node *node, const char *quorum)

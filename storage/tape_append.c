@@ -22,7 +22,7 @@ static uint64_t chunk_yield_bytes(const struct tape *tape, uint64_t record_bytes
     return tape->superblock.chunk_bytes > lost ? tape->superblock.chunk_bytes - lost : 0;
 }
 
-static uint64_t reserve_bytes(const struct tape *tape)
+uint64_t tape_reserve_bytes(const struct tape *tape)
 {
     uint64_t quarter = tape->superblock.size_bytes / 4;
     return quarter < TAPE_RESERVE_BYTES ? quarter : TAPE_RESERVE_BYTES;
@@ -75,7 +75,7 @@ int tape_room(const struct tape *tape, size_t record_bytes, uint32_t record_coun
         return -ENOSPC;
     }
     uint64_t cost = need + (chunks + 1) * (tape->superblock.chunk_bytes - chunk_yield_bytes(tape, largest));
-    if (!use_reserve && tape_free_bytes(tape) < reserve_bytes(tape) + cost) {
+    if (!use_reserve && tape_free_bytes(tape) < tape_reserve_bytes(tape) + cost) {
         return -ENOSPC;
     }
     return chunks > chunks_beginnable(tape) ? -EBUSY : 0;
@@ -186,7 +186,7 @@ static int reserve_check(const struct tape *tape, size_t need, bool use_reserve)
         return -EMSGSIZE;
     }
     uint64_t cost = need + BLOCK_HEAD_BYTES + 2 * (uint64_t)tape->superblock.block_bytes;
-    if (!use_reserve && tape_free_bytes(tape) < reserve_bytes(tape) + cost) {
+    if (!use_reserve && tape_free_bytes(tape) < tape_reserve_bytes(tape) + cost) {
         return -ENOSPC;
     }
     return 0;

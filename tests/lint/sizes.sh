@@ -17,7 +17,7 @@ long_functions() {
 
 # The pure core's whole contract (state, inputs, outputs) stands in one header; it may be as long as it was agreed.
 contract=consensus/replicator.h
-contract_lines=350
+contract_lines=360
 
 # long_files ROOT LINES PATTERN...
 long_files() {

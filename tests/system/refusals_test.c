@@ -93,6 +93,18 @@ static void contradiction(void)
     rig_end(rig);
 }
 
+/* Found out last, when everything else runs already: it ends in order, and leaves no socket. */
+static void no_place_for_administration(void)
+{
+    struct rig *rig = create();
+    char path[256];
+    CHECK(change_config(rig, "admin_socket", "admin_socket = /nowhere/at/all"));
+    CHECK(refuses(rig, "admin_socket /nowhere/at/all"));
+    cluster_path(rig->cluster, 1, "shm", path, sizeof(path));
+    CHECK(access(path, F_OK) != 0);
+    rig_end(rig);
+}
+
 static void other_node(void)
 {
     struct rig *rig = create();
@@ -185,6 +197,7 @@ static void wiped_disk(void)
 }
 
 static const struct test_case cases[] = {
+    {"a node that cannot be administered does not run, and leaves no socket", no_place_for_administration},
     {"an unknown key is refused with its line", unknown_key},
     {"a bad value is refused with what is allowed", bad_value},
     {"a contradiction between two keys is refused", contradiction},

@@ -79,7 +79,8 @@ bool rig_publish(struct rig *rig, const char *quorum, uint64_t message_count, ui
 bool rig_wait_decided(struct rig *rig, uint64_t message_count)
 {
     uint64_t end_ns = feeder_now_ns() + RIG_TIMEOUT_MS * 1000000ull;
-    while (atomic_load(&rig->feeder.committed_count) + atomic_load(&rig->feeder.refused_count) <
+    while (atomic_load(&rig->feeder.committed_count) + atomic_load(&rig->feeder.refused_count) +
+                   atomic_load(&rig->feeder.unknown_count) <
                message_count &&
            !atomic_load(&rig->feeder.finished)) {
         if (!cluster_pause(rig->cluster, PAUSE_MS) || feeder_now_ns() > end_ns) {

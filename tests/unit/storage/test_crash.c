@@ -263,7 +263,46 @@ static void a_failed_write_stops_the_tape_for_good(void)
     }
 }
 
+/* Formats a device whose operation `fail_at` and all after it fail, and looks at what is there. The number of
+ * operations begun. */
+static uint64_t format_until(uint64_t fail_at, enum tape_verdict *ret_verdict)
+{
+    struct fake_device_options device = {tape_device_bytes(RIG_SIZE_BYTES), 512, false};
+    struct tape_format_options format = {.identity = rig_identity(),
+                                         .size_bytes = RIG_SIZE_BYTES,
+                                         .chunk_bytes = RIG_CHUNK_BYTES,
+                                         .sync = TAPE_SYNC_FDATASYNC};
+    struct tape_report report;
+    struct fake_device *fake = fake_device_create(&device);
+    fake_device_fail_from(fake, fail_at, -EIO);
+    int error = tape_format(fake_device_port(fake), &format);
+    uint64_t operation_count = fake_device_operations(fake);
+    CHECK_EQUAL(error, operation_count > fail_at ? -EIO : 0);
+    fake_device_heal(fake);
+    *ret_verdict = tape_scan(fake_device_port(fake), NULL, NULL, &report);
+    CHECK_EQUAL(report.record_count, 0);
+    fake_device_destroy(fake);
+    return operation_count;
+}
+
+/* Both copies of the superblock are written last: before the first of them is there, nobody takes it for a
+ * tape. */
+static void an_interrupted_format_is_no_tape(void)
+{
+    enum tape_verdict verdict;
+    uint64_t operation_count = format_until(1000, &verdict);
+    CHECK_EQUAL(verdict, TAPE_OPEN);
+    CHECK(operation_count > 2);
+    for (uint64_t n = 0; n + 1 < operation_count; n++) {
+        format_until(n, &verdict);
+        CHECK_EQUAL(verdict, TAPE_NOT_A_TAPE);
+    }
+    format_until(operation_count - 1, &verdict);
+    CHECK_EQUAL(verdict, TAPE_OPEN); /* one copy is enough, and all else was there before */
+}
+
 static const struct test_case cases[] = {
+    {"a format that was interrupted leaves no tape", an_interrupted_format_is_no_tape},
     {"every truncation of an unattested tail is a torn tail, and writing goes on at the cut",
      every_truncation_of_a_tail_is_a_torn_tail},
     {"a second torn tail at the same place is cut again", a_second_torn_tail_at_the_same_place_is_cut_again},
