@@ -230,8 +230,8 @@ static void apply_batch(struct engine_quorum *quorum, const struct batch *batch,
     quorum->tail_index = first_index + batch->count - 1;
 }
 
-/* The last reserve's worth before the reserve itself is for followers: their tapes hold the same records in other
- * blocks, so one may be fuller than the leader's. */
+/* The last reserve's worth before the reserve itself is for followers: their tapes hold the same records in
+ * other blocks, so one may be fuller than the leader's. */
 static bool take_entries(struct engine *engine, struct engine_quorum *quorum, struct publisher *publisher,
                          const struct message *message, const uint8_t *tail, uint32_t tail_bytes,
                          uint64_t arrival_ns)

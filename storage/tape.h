@@ -103,7 +103,8 @@ int tape_error(const struct tape *tape);
 uint64_t tape_deadline_ns(const struct tape *tape);
 
 uint64_t tape_free_bytes(const struct tape *tape);
-uint64_t tape_reserve_bytes(const struct tape *tape); /* kept for what must still be written; a quarter at most */
+uint64_t
+tape_reserve_bytes(const struct tape *tape); /* kept for what must still be written; a quarter at most */
 
 /* ---- reading: cursors ---- */
 

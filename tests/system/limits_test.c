@@ -59,7 +59,8 @@ static void full_tape(void)
     CHECK(rig->feeder.refused_count > 0);
     CHECK_EQUAL(rig->feeder.refusal, TALLY_NO_SPACE);
     CHECK(rig->feeder.committed_count > 10000);
-    uint64_t unknown_count = rig->feeder.unknown_count; /* refused by a leader after another one may have logged them */
+    uint64_t unknown_count =
+        rig->feeder.unknown_count; /* refused by a leader after another one may have logged them */
     CHECK_EQUAL(rig->feeder.committed_count + rig->feeder.refused_count + unknown_count, 60000);
     CHECK(rig_wait_delivered(rig, rig->feeder.committed_count));
     RIG_CHECK(rig, cluster_wait_equal(rig->cluster, RIG_QUORUM, RIG_TIMEOUT_MS));

@@ -81,6 +81,7 @@ static void end(void)
 static void what_was_taken_back_is_not_visited(void)
 {
     start();
+    append(RECORD_HARD_STATE, 1, 3, NULL, 0);
     for (uint64_t index = 1; index <= 5; index++) {
         append_entry(index, 1);
     }
