@@ -26,7 +26,6 @@
 /* The replay as a whole; it takes about 20 s. */
 #define REPLAY_TIMEOUT_MS 120000
 #define PROGRESS_MS       20
-#define SOURCE_ID         7
 
 static uint32_t next_message(void *context, const uint8_t **ret_message)
 {
@@ -114,7 +113,7 @@ static bool start_clients(struct demo *demo)
     struct feeder_options feeder = {.endpoints = cluster_endpoints(demo->cluster),
                                     .endpoint_count = cluster_node_count(demo->cluster),
                                     .quorum = DEMO_QUORUM,
-                                    .source_id = SOURCE_ID,
+                                    .source_id = 0, /* drawn: this publisher never comes back */
                                     .in_flight_max = IN_FLIGHT_MAX,
                                     .next = next_message,
                                     .context = demo};
