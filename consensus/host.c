@@ -17,6 +17,7 @@ struct host *host_create(struct arena *arena, const struct host_options *options
         table_size *= 2;
     }
     host->options = *options;
+    host->news_due_ns = UINT64_MAX;
     host->table_mask = table_size - 1;
     host->quorums = ARENA_ARRAY(arena, struct host_quorum, options->quorum_count_max);
     host->table = ARENA_ARRAY(arena, uint32_t, table_size);

@@ -63,6 +63,7 @@ struct host_quorum {
     struct host_peer_cursor cursors[PEERS_MAX];
     struct host_cursor terms_cursor;
     uint64_t need_terms_index;
+    uint64_t news_due_ns; /* when a commit index goes even without entries; 0: none waits */
     uint64_t bounds_index; /* the commit lower bound last written */
     uint64_t bounds_turn;
     uint64_t bytes_total;
@@ -95,6 +96,8 @@ struct host {
     uint32_t *heap;  /* slots by deadline */
     uint32_t *dirty;
     uint32_t dirty_count;
+    uint32_t news_waiting_count; /* of those, the ones that only wait to tell a commit index */
+    uint64_t news_due_ns;        /* the earliest of them */
     uint32_t marked_count;
     uint32_t *marked;
     struct host_held *held;

@@ -71,6 +71,8 @@ static bool finish_quorum(struct host *host, struct host_quorum *quorum, uint64_
     }
     if (quorum->replicator.role == REPLICATOR_LEADER) {
         later |= host_send_entries(host, quorum, now_ns, work);
+    } else {
+        quorum->news_due_ns = 0;
     }
     host_bytes_reap(quorum);
     host_heap_update(host, quorum);
@@ -82,11 +84,18 @@ static unsigned run_dirty(struct host *host, uint64_t now_ns)
     unsigned work = 0;
     uint32_t kept = 0;
     uint32_t count = host->dirty_count;
+    host->news_waiting_count = 0;
+    host->news_due_ns = UINT64_MAX;
     for (uint32_t i = 0; i < count; i++) {
         struct host_quorum *quorum = &host->quorums[host->dirty[i]];
         /* It stays in the list while it is worked on, so the steps taken here do not add it again. */
-        if (finish_quorum(host, quorum, now_ns, &work)) {
+        bool later = finish_quorum(host, quorum, now_ns, &work);
+        bool waits = quorum->news_due_ns != 0;
+        if (later || waits) {
             host->dirty[kept++] = quorum->slot;
+            host->news_waiting_count += !later;
+            host->news_due_ns = waits && quorum->news_due_ns < host->news_due_ns ? quorum->news_due_ns
+                                                                                 : host->news_due_ns;
         } else {
             quorum->dirty = false;
         }
@@ -110,8 +119,9 @@ unsigned host_poll(struct host *host, uint64_t now_ns)
 
 uint64_t host_deadline_ns(const struct host *host)
 {
-    if (host->dirty_count > 0 || host->durable_again) {
+    if (host->dirty_count > host->news_waiting_count || host->durable_again) {
         return 0;
     }
-    return host->quorum_count > 0 ? host->quorums[host->heap[0]].deadline_ns : UINT64_MAX;
+    uint64_t tick_ns = host->quorum_count > 0 ? host->quorums[host->heap[0]].deadline_ns : UINT64_MAX;
+    return tick_ns < host->news_due_ns ? tick_ns : host->news_due_ns;
 }

@@ -148,9 +148,22 @@ static bool send_to_peer(struct host *host, struct host_quorum *quorum, uint32_t
     return went;
 }
 
+/* Whether what is only news of a commit is to wait a little for entries that carry it. */
+static bool news_waits(struct host *host, struct host_quorum *quorum, uint64_t now_ns)
+{
+    if (host->options.commit_news_delay_ns == 0) {
+        return false;
+    }
+    if (quorum->news_due_ns == 0) {
+        quorum->news_due_ns = now_ns + host->options.commit_news_delay_ns;
+    }
+    return now_ns < quorum->news_due_ns;
+}
+
 bool host_send_entries(struct host *host, struct host_quorum *quorum, uint64_t now_ns, unsigned *work)
 {
     bool later = false;
+    bool waits = false;
     for (uint32_t peer = 0; peer < quorum->replicator.peer_count; peer++) {
         uint64_t first;
         uint64_t last;
@@ -161,6 +174,10 @@ bool host_send_entries(struct host *host, struct host_quorum *quorum, uint64_t n
                 later = true;
                 break;
             }
+            if (last < first && news_waits(host, quorum, now_ns)) {
+                waits = true;
+                break;
+            }
             if (!send_to_peer(host, quorum, peer, first, last, now_ns, &retry)) {
                 later |= retry;
                 break;
@@ -168,6 +185,9 @@ bool host_send_entries(struct host *host, struct host_quorum *quorum, uint64_t n
             sent++;
         }
         *work += sent;
+    }
+    if (!waits) {
+        quorum->news_due_ns = 0;
     }
     return later;
 }

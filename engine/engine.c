@@ -47,6 +47,7 @@ static void create_host(struct engine *engine, struct arena *arena)
         .heartbeat_interval_ns = options->heartbeat_interval_ns,
         .retransmit_timeout_ns = options->retransmit_timeout_ns,
         .disk_stall_limit_ns = options->disk_stall_limit_ns,
+        .commit_news_delay_ns = options->commit_news_delay_ns,
         .random_seed = options->random_seed,
         .log = engine_log_port(engine),
         .network = engine_network_port(engine),

@@ -39,6 +39,7 @@ struct engine_options {
     uint64_t heartbeat_interval_ns;
     uint64_t retransmit_timeout_ns;
     uint64_t disk_stall_limit_ns;
+    uint64_t commit_news_delay_ns; /* host.h */
     uint64_t random_seed;
     uint32_t quorum_count_max;
     uint32_t data_blocks_bytes_max; /* of one DATA entry */

@@ -35,6 +35,7 @@ static const struct config_key cluster_keys[] = {
     NAMED("election_timeout", config, election_timeout_ns, VALUE_DURATION, 10 * MS, 60000 * MS, false),
     NAMED("heartbeat_interval", config, heartbeat_interval_ns, VALUE_DURATION, MS, 10000 * MS, false),
     NAMED("retransmit_timeout", config, retransmit_timeout_ns, VALUE_DURATION, MS, 10000 * MS, false),
+    NAMED("commit_news_delay", config, commit_news_delay_ns, VALUE_DURATION, 0, 10 * MS, false),
     NAMED("disk_stall_limit", config, disk_stall_limit_ns, VALUE_DURATION, 10 * MS, 600000 * MS, false),
     {0}};
 static const struct config_key node_keys[] = {
@@ -88,6 +89,7 @@ static void set_defaults(struct config *config)
     config->heartbeat_interval_ns = 30 * MS;
     config->retransmit_timeout_ns = 20 * MS;
     config->disk_stall_limit_ns = 2000 * MS;
+    config->commit_news_delay_ns = MS / 20;
     config->memory_bytes = 256ull << 20;
     config->mbuf_count = 4096;
 }

@@ -73,6 +73,7 @@ struct config {
     uint64_t heartbeat_interval_ns;
     uint64_t retransmit_timeout_ns;
     uint64_t disk_stall_limit_ns;
+    uint64_t commit_news_delay_ns;
     uint64_t memory_bytes; /* DPDK's */
     bool huge_pages;
     uint64_t mbuf_count;

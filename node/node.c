@@ -160,6 +160,7 @@ static bool open_log(struct node *node, unsigned index, char *error_text)
         .heartbeat_interval_ns = config->heartbeat_interval_ns,
         .retransmit_timeout_ns = config->retransmit_timeout_ns,
         .disk_stall_limit_ns = config->disk_stall_limit_ns,
+        .commit_news_delay_ns = config->commit_news_delay_ns,
         .random_seed = random_id_draw(),
         .quorum_count_max = (uint32_t)config->quorum_count_max,
         .data_blocks_bytes_max = (uint32_t)config->data_bytes_max,

@@ -126,6 +126,7 @@ static struct engine_options engine_options_of(struct sim_node *node)
         .heartbeat_interval_ns = options->heartbeat_interval_ns,
         .retransmit_timeout_ns = options->retransmit_timeout_ns,
         .disk_stall_limit_ns = options->disk_stall_limit_ns,
+        .commit_news_delay_ns = options->commit_news_delay_ns,
         .random_seed = prng_next(&node->sim->node_prng),
         .quorum_count_max = SIM_QUORUMS_MAX,
         .data_blocks_bytes_max = options->frame_bytes_max > FRAME_BYTES_MAX_1500 ? DATA_BLOCKS_BYTES_MAX_JUMBO

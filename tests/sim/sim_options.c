@@ -39,6 +39,7 @@ static void draw_cluster(struct sim_options *options, struct prng *prng)
     options->heartbeat_interval_ns = options->election_timeout_ns / between(prng, 4, 10);
     options->retransmit_timeout_ns = between(prng, 2, 20) * MILLISECOND;
     options->disk_stall_limit_ns = options->election_timeout_ns * between(prng, 1, 4);
+    options->commit_news_delay_ns = one_in(prng, 2) ? 0 : between(prng, 10, 5000) * MICROSECOND;
     options->fills_tape = one_in(prng, 12);
     options->chunk_bytes = 64u << 10;
     options->block_bytes = one_in(prng, 4) ? 4096 : 512;

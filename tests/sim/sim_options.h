@@ -26,6 +26,7 @@ struct sim_options {
     uint64_t heartbeat_interval_ns;
     uint64_t retransmit_timeout_ns;
     uint64_t disk_stall_limit_ns;
+    uint64_t commit_news_delay_ns;
     uint64_t tape_bytes;
     bool fills_tape; /* publishers go on until it is full, where the cluster stops: no liveness then */
     uint32_t chunk_bytes;
