@@ -67,8 +67,8 @@ struct host_options {
     uint64_t heartbeat_interval_ns;
     uint64_t retransmit_timeout_ns;
     uint64_t disk_stall_limit_ns;
-    /* How long a commit index that no entries carry may wait for some that do: a message less for each commit where the
-     * next entry follows at once. 0: it goes in the turn of the commit (rule 34). */
+    /* How long a commit index that no entries carry may wait for some that do: a message less for each commit
+     * where the next entry follows at once. 0: it goes in the turn of the commit (rule 34). */
     uint64_t commit_news_delay_ns;
     uint64_t random_seed;
     struct host_log log;

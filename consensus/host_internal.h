@@ -63,7 +63,7 @@ struct host_quorum {
     struct host_peer_cursor cursors[PEERS_MAX];
     struct host_cursor terms_cursor;
     uint64_t need_terms_index;
-    uint64_t news_due_ns; /* when a commit index goes even without entries; 0: none waits */
+    uint64_t news_due_ns;  /* when a commit index goes even without entries; 0: none waits */
     uint64_t bounds_index; /* the commit lower bound last written */
     uint64_t bounds_turn;
     uint64_t bytes_total;

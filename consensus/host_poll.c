@@ -94,8 +94,8 @@ static unsigned run_dirty(struct host *host, uint64_t now_ns)
         if (later || waits) {
             host->dirty[kept++] = quorum->slot;
             host->news_waiting_count += !later;
-            host->news_due_ns = waits && quorum->news_due_ns < host->news_due_ns ? quorum->news_due_ns
-                                                                                 : host->news_due_ns;
+            host->news_due_ns =
+                waits && quorum->news_due_ns < host->news_due_ns ? quorum->news_due_ns : host->news_due_ns;
         } else {
             quorum->dirty = false;
         }

@@ -19,6 +19,7 @@ static struct fake_network network;
 static struct host *host;
 static uint64_t now_ns;
 static uint64_t heartbeat_count;
+static uint64_t news_delay_ns;
 
 static uint64_t wall_ns(void *context)
 {
@@ -36,6 +37,7 @@ static void start(uint64_t log_bytes)
         .heartbeat_interval_ns = HEARTBEAT_NS,
         .retransmit_timeout_ns = 20u * MS,
         .disk_stall_limit_ns = 10 * TIMEOUT_NS,
+        .commit_news_delay_ns = news_delay_ns,
         .random_seed = 1,
         .log = fake_log_port(&fake_log),
         .network = fake_network_port(&network),
@@ -188,7 +190,55 @@ static void bounds_apart(void)
     stop();
 }
 
+/* Commits one more entry of a leader 100 us after it was submitted; nothing else has happened then. */
+static void commit_one(uint32_t slot)
+{
+    static struct fake_message message;
+    const struct host_entry entry = {.type = RECORD_DATA};
+    struct host_receipt receipt;
+    int error;
+    CHECK_EQUAL(host_submit(host, slot, &entry, 1, now_ns, &receipt, &error), REPLICATOR_ACCEPTED);
+    host_poll(host, now_ns);
+    CHECK_EQUAL(network.count, 1);
+    fake_network_take(&network, 0, &message);
+    fake_log_persist(&fake_log);
+    now_ns += MS / 10;
+    answer(slot, &message.message);
+    host_poll(host, now_ns);
+    CHECK_EQUAL(host_replicator(host, slot)->commit_index, receipt.first_index);
+}
+
+static void news_of_a_commit(void)
+{
+    static struct fake_message message;
+    news_delay_ns = MS / 2;
+    start(1u << 20);
+    uint32_t led = open_quorum(LED);
+    turns(2 * TIMEOUT_NS / MS + 10);
+    CHECK_EQUAL(host_replicator(host, led)->role, REPLICATOR_LEADER);
+    commit_one(led);
+    CHECK_EQUAL(network.count, 0);
+    CHECK_EQUAL(host_deadline_ns(host), now_ns + news_delay_ns);
+    commit_one(led); /* its append carries the news */
+    CHECK_EQUAL(network.count, 0);
+    now_ns += news_delay_ns;
+    host_poll(host, now_ns);
+    CHECK_EQUAL(network.count, 1);
+    fake_network_take(&network, 0, &message);
+    CHECK_EQUAL(message.tail_bytes, 0);
+    CHECK_EQUAL(message.message.append_entries.commit_index, host_replicator(host, led)->commit_index);
+    stop();
+    news_delay_ns = 0;
+    start(1u << 20);
+    led = open_quorum(LED);
+    turns(2 * TIMEOUT_NS / MS + 10);
+    commit_one(led);
+    CHECK_EQUAL(network.count, 1); /* in the turn of the commit */
+    stop();
+}
+
 static const struct test_case cases[] = {
+    {"the news of a commit goes with the next entries, or after its delay without any", news_of_a_commit},
     {"a quorum at its own bound is told apart from a log that has no room for anybody", bounds_apart},
     {"a follower that waits for a busy log does not silence the leader beside it", busy_log},
 };
