@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 int direct_file_read(int fd, uint64_t offset, void *bytes, size_t byte_count)
@@ -123,14 +124,32 @@ static int directory_sync(const char *path)
     return error;
 }
 
+/* A process that was killed holds the lock until the kernel has finished its last requests: a moment, or as long as the
+ * disk hangs. */
+#define LOCK_WAIT_MS 5000
+#define LOCK_STEP_MS 5
+
+static int lock(int fd)
+{
+    const struct timespec step = {.tv_nsec = LOCK_STEP_MS * 1000000l};
+    for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited_ms += LOCK_STEP_MS) {
+        if (errno != EWOULDBLOCK || waited_ms >= LOCK_WAIT_MS) {
+            return -errno;
+        }
+        nanosleep(&step, NULL);
+    }
+    return 0;
+}
+
 static int prepare(int fd, const struct uring_device_options *options, struct direct_file *ret_file)
 {
-    if (!options->read_only && flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        return -errno;
+    int error = options->read_only ? 0 : lock(fd);
+    if (error) {
+        return error;
     }
     if (options->create) {
         /* the space is taken before hours of zeros are written */
-        int error = -posix_fallocate(fd, 0, (off_t)options->size_bytes);
+        error = -posix_fallocate(fd, 0, (off_t)options->size_bytes);
         error = error ? error : directory_sync(options->path);
         if (error) {
             return error;

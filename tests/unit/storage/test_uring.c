@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The real device, on a file in the working directory (the build directory under meson). */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
@@ -8,7 +9,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "arena.h"
@@ -207,6 +210,31 @@ static void a_second_writer_is_refused(void)
     error_text[0] = '\0';
 }
 
+static int holder_fd;
+
+static void let_go(int signal_number)
+{
+    (void)signal_number;
+    close(holder_fd);
+}
+
+/* A node is started again while the kernel still finishes what its killed process had asked for. */
+static void a_lock_that_is_let_go_is_waited_for(void)
+{
+    struct device *device = NULL;
+    struct uring_device_options options = device_options();
+    const struct itimerval soon = {.it_value.tv_usec = 20000};
+    device_format(TAPE_SYNC_FDATASYNC);
+    holder_fd = open(path, O_RDWR | O_CLOEXEC);
+    CHECK(holder_fd >= 0);
+    CHECK_EQUAL(flock(holder_fd, LOCK_EX | LOCK_NB), 0);
+    signal(SIGALRM, let_go);
+    CHECK_EQUAL(setitimer(ITIMER_REAL, &soon, NULL), 0);
+    CHECK_EQUAL(uring_device_open(&arena, &options, &device, error_text), 0);
+    signal(SIGALRM, SIG_DFL);
+    device->close(device);
+}
+
 struct reader_context {
     struct tape_reader *reader;
     struct device *device;
@@ -362,6 +390,7 @@ static const struct test_case cases[] = {
     {"a reader's thread serves a cursor while the owner goes on",
      a_reader_thread_serves_while_the_owner_goes_on},
     {"a second writer is refused, a reader is not", a_second_writer_is_refused},
+    {"a lock that is let go in time is waited for", a_lock_that_is_let_go_is_waited_for},
     {"what cannot be opened says why and what to do", what_cannot_be_opened_says_why},
     {"reading behind the end is an error, not a short read", reading_behind_the_end_is_an_error},
     {"a short write is an error in every mode, not a success", a_short_write_is_an_error_in_every_mode},
