@@ -84,7 +84,10 @@ bool rig_wait_decided(struct rig *rig, uint64_t message_count)
                message_count &&
            !atomic_load(&rig->feeder.finished)) {
         if (!cluster_pause(rig->cluster, PAUSE_MS) || feeder_now_ns() > end_ns) {
-            rig_print("decided: %llu", (unsigned long long)atomic_load(&rig->feeder.committed_count));
+            rig_print("decided: %llu, trouble: %s",
+                      (unsigned long long)atomic_load(&rig->feeder.committed_count),
+                      tally_status_name((enum tally_status)atomic_load(&rig->feeder.problem)));
+            cluster_describe(rig->cluster);
             return false;
         }
     }
