@@ -193,9 +193,21 @@ static unsigned lcore_idle_adaptive(struct lcore *lcore)
     return 0;
 }
 
+static bool lcore_awaits_kernel(const struct lcore *lcore)
+{
+    for (unsigned i = 0; i < lcore->part_count; i++) {
+        const struct lcore_part *part = &lcore->parts[i];
+        if (part->awaits_kernel != NULL && part->awaits_kernel(part->part)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static unsigned lcore_idle_shared(struct lcore *lcore)
 {
-    if (lcore->idle_turns > LCORE_YIELDS) {
+    if (lcore->idle_turns > LCORE_YIELDS ||
+        (lcore->idle_turns > LCORE_YIELDS_AWAITING && lcore_awaits_kernel(lcore))) {
         return lcore_sleep(lcore);
     }
     sched_yield();

@@ -18,6 +18,9 @@ struct lcore_part {
     unsigned (*poll)(void *part, uint64_t now_ns); /* returns work done */
     /* When it wants to be polled at the latest, UINT64_MAX never; may be NULL. */
     uint64_t (*deadline_ns)(void *part);
+    /* It waits for threads of the kernel (a write of its own), which need a processor that this one may hold:
+     * profile `shared` then sleeps after LCORE_YIELDS_AWAITING idle turns already. May be NULL. */
+    bool (*awaits_kernel)(void *part);
     void *part;
 };
 
@@ -46,9 +49,10 @@ void lcore_unwatch_fd(struct lcore *lcore, int fd);
  * processes know to wake us. Nobody wakes a loop for a device: it sleeps by time there. */
 void lcore_on_sleep(struct lcore *lcore, void (*set_sleeping)(void *context, bool sleeping), void *context);
 
-#define LCORE_YIELDS       200
-#define LCORE_SLEEP_MIN_NS 50000
-#define LCORE_SLEEP_MAX_NS 2000000
+#define LCORE_YIELDS          200
+#define LCORE_YIELDS_AWAITING 20
+#define LCORE_SLEEP_MIN_NS    50000
+#define LCORE_SLEEP_MAX_NS    2000000
 
 /* Runs until `*stop` is set; a sleeping one sees it within LCORE_SLEEP_MAX_NS. */
 void lcore_run(struct lcore *lcore, const _Atomic bool *stop);

@@ -176,9 +176,16 @@ static uint64_t deadline(void *part)
     return engine_deadline_ns(core->engine);
 }
 
+static bool awaits_disk(void *part)
+{
+    const struct consensus_core *core = part;
+    return tape_is_writing(engine_tape(core->engine));
+}
+
 struct lcore_part consensus_core_part(struct consensus_core *core)
 {
-    return (struct lcore_part){.poll = turn, .deadline_ns = deadline, .part = core};
+    return (struct lcore_part){
+        .poll = turn, .deadline_ns = deadline, .awaits_kernel = awaits_disk, .part = core};
 }
 
 struct lcore_part consensus_core_log_part(struct consensus_core *core)

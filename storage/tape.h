@@ -97,6 +97,7 @@ uint64_t tape_durable_position(const struct tape *tape); /* volatile mode: writt
 uint64_t tape_stall_ns(const struct tape *tape, uint64_t now_ns);
 
 /* 0, or the -errno that stopped it for good. */
+bool tape_is_writing(const struct tape *tape); /* a write of its own is under way */
 int tape_error(const struct tape *tape);
 
 /* When tape_poll wants to be called even if nothing happens. */

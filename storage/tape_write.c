@@ -213,6 +213,11 @@ uint64_t tape_stall_ns(const struct tape *tape, uint64_t now_ns)
     return batch->range_count > 0 && now_ns > batch->started_ns ? now_ns - batch->started_ns : 0;
 }
 
+bool tape_is_writing(const struct tape *tape)
+{
+    return tape->batch.range_count > 0;
+}
+
 int tape_error(const struct tape *tape)
 {
     return tape->error;

@@ -90,6 +90,7 @@ struct script {
     _Atomic bool *stop;
     struct lcore *lcore;
     unsigned (*poll)(void *part, uint64_t now_ns); /* NULL: script_poll */
+    bool (*awaits_kernel)(void *part);
 };
 
 static unsigned script_poll(void *part, uint64_t now_ns)
@@ -130,6 +131,12 @@ static unsigned early_ring_poll(void *part, uint64_t now_ns)
     return script_poll(part, now_ns);
 }
 
+static bool write_is_under_way(void *part)
+{
+    const struct script *script = part;
+    return script->turns > script->work_until;
+}
+
 static uint64_t deadline_is_past(void *part)
 {
     (void)part;
@@ -148,6 +155,7 @@ static struct lcore_counters script_run(struct script *script, enum poll_profile
     script->lcore = lcore;
     lcore_add_part(lcore, (struct lcore_part){.poll = script->poll != NULL ? script->poll : script_poll,
                                               .deadline_ns = deadline_ns,
+                                              .awaits_kernel = script->awaits_kernel,
                                               .part = script});
     lcore_on_sleep(lcore, script_set_sleeping, script);
     lcore_run(lcore, &stop);
@@ -179,6 +187,16 @@ static void the_shared_profile_yields_then_sleeps(void)
     CHECK(counters.idle_ns >= LCORE_SLEEP_MIN_NS);
 }
 
+static void who_waits_for_the_kernel_sleeps_soon(void)
+{
+    struct script script = {
+        .awaits_kernel = write_is_under_way, .work_until = 10, .stop_at = 10 + LCORE_YIELDS_AWAITING};
+    CHECK_EQUAL(script_run(&script, POLL_SHARED, NULL).sleeps, 0);
+    script = (struct script){
+        .awaits_kernel = write_is_under_way, .work_until = 10, .stop_at = 10 + LCORE_YIELDS_AWAITING + 5};
+    CHECK(script_run(&script, POLL_SHARED, NULL).sleeps > 0);
+}
+
 static void a_ring_after_the_last_look_ends_the_sleep(void)
 {
     struct script script = {.poll = late_ring_poll, .stop_at = LCORE_YIELDS + 50};
@@ -204,6 +222,8 @@ static const struct test_case cases[] = {
     {"busy and idle turns are counted truly, a spinner never sleeps", turns_are_counted},
     {"the shared profile yields, then sleeps, and says so around each sleep",
      the_shared_profile_yields_then_sleeps},
+    {"a loop that waits for the kernel yields a little, then sleeps: the kernel needs the processor",
+     who_waits_for_the_kernel_sleeps_soon},
     {"a ring after the last look ends the sleep, one while awake is free",
      a_ring_after_the_last_look_ends_the_sleep},
     {"a deadline that is due is not slept over", a_deadline_that_is_due_is_not_slept_over},
