@@ -124,8 +124,8 @@ static int directory_sync(const char *path)
     return error;
 }
 
-/* A process that was killed holds the lock until the kernel has finished its last requests: a moment, or as long as the
- * disk hangs. */
+/* A process that was killed holds the lock until the kernel has finished its last requests: a moment, or as
+ * long as the disk hangs. */
 #define LOCK_WAIT_MS 5000
 #define LOCK_STEP_MS 5
 
