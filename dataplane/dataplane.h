@@ -90,6 +90,10 @@ struct eal_options {
  * device, ... */
 int eal_start(const struct eal_options *options, char *error_text);
 void eal_stop(void);
+/* The first line that names `about` (if none does, the first) of what EAL and its drivers said at the last
+ * start: EAL goes on without a device that it cannot probe, and that line is all there is to know. Valid
+ * until the next call. */
+const char *eal_complaint(const char *about);
 
 struct ethdev_options {
     const char *device; /* DPDK device name as EAL knows it */

@@ -20,6 +20,7 @@
 #define EAL_ARGUMENTS_MAX 64
 #define EAL_TEXT_BYTES    4096
 #define ERROR_TEXT_BYTES  256
+#define COMPLAINT_BYTES   181
 
 /* EAL keeps pointers into its arguments. */
 struct eal_arguments {
@@ -31,6 +32,8 @@ struct eal_arguments {
 };
 
 static struct eal_arguments eal_arguments;
+/* What EAL and drivers said while they started. */
+static char eal_log[EAL_TEXT_BYTES];
 
 static void argument_add(struct eal_arguments *arguments, const char *name, const char *value)
 {
@@ -203,16 +206,16 @@ static void signals_block(sigset_t *ret_before)
     pthread_sigmask(SIG_SETMASK, &blocked, ret_before);
 }
 
-/* The first line of EAL's log that names a cause. */
-static void log_explain(char *log, int error, char *error_text)
+const char *eal_complaint(const char *about)
 {
-    char *line = log == NULL ? NULL : strstr(log, "EAL: ");
-    line = line == NULL ? log : line;
-    if (line != NULL) {
-        line[strcspn(line, "\n")] = '\0';
+    static char line[COMPLAINT_BYTES];
+    const char *begin = strstr(eal_log, about);
+    begin = begin == NULL ? eal_log : begin;
+    while (begin > eal_log && begin[-1] != '\n') {
+        begin--;
     }
-    snprintf(error_text, ERROR_TEXT_BYTES, "DPDK does not start: %s (%.180s)", strerror(-error),
-             line == NULL || line[0] == '\0' ? "no reason given" : line);
+    snprintf(line, sizeof(line), "%.*s", (int)strcspn(begin, "\n"), begin);
+    return line[0] == '\0' ? "no reason given" : line;
 }
 
 static int eal_init_quietly(struct eal_arguments *arguments, char *error_text)
@@ -234,10 +237,12 @@ static int eal_init_quietly(struct eal_arguments *arguments, char *error_text)
     if (stream != NULL) {
         fclose(stream);
     }
-    if (error != 0) {
-        log_explain(log, error, error_text);
-    }
+    snprintf(eal_log, sizeof(eal_log), "%s", log == NULL ? "" : log);
     free(log);
+    if (error != 0) {
+        snprintf(error_text, ERROR_TEXT_BYTES, "DPDK does not start: %s (%s)", strerror(-error),
+                 eal_complaint("EAL: "));
+    }
     return error;
 }
 

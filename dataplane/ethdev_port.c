@@ -74,8 +74,8 @@ int ethdev_port_start(struct dataplane *dataplane, unsigned index, char *error_t
     struct ethdev_port *port = &dataplane->ports[index];
     struct rte_eth_dev_info info;
     if (rte_eth_dev_get_port_by_name(options->device, &port->port_id) != 0) {
-        snprintf(error_text, ERROR_TEXT_BYTES, "device %s did not come up: no such DPDK port",
-                 options->device);
+        snprintf(error_text, ERROR_TEXT_BYTES, "device %.48s did not come up: %s", options->device,
+                 eal_complaint(options->device));
         return -ENODEV;
     }
     int error = port_configure(port->port_id, options, &info, error_text);

@@ -14,6 +14,7 @@
 struct report {
     int error;
     char error_text[256];
+    char complaint[256];
     unsigned lcore_count;
     unsigned port_count;
     unsigned thread_count; /* besides the calling one */
@@ -54,6 +55,7 @@ static void child_run(struct eal_options *options, struct report *report)
     options->name = "eal_test";
     options->runtime_dir = mkdtemp(directory);
     report->error = eal_start(options, report->error_text);
+    snprintf(report->complaint, sizeof(report->complaint), "%s", eal_complaint("net_af_packet0"));
     if (report->error == 0) {
         report->lcore_count = rte_lcore_count();
         report->port_count = rte_eth_dev_count_avail();
@@ -128,6 +130,18 @@ static void a_bad_device_is_named(void)
     CHECK(strstr(report->error_text, "net_nosuchdriver0") != NULL);
 }
 
+/* EAL starts without it: the driver's own word is all there is. */
+static void a_missing_interface_is_explained(void)
+{
+    static const char *const devices[] = {"net_af_packet0,iface=tally_nowhere"};
+    const struct report *report =
+        eal_try((struct eal_options){.memory_mib = 64, .devices = devices, .device_count = 1});
+    printf("# %s: %s\n", report->error_text, report->complaint);
+    CHECK_EQUAL(report->port_count, 0);
+    CHECK(strstr(report->complaint, "net_af_packet0") != NULL);
+    CHECK(strstr(report->complaint, "SIOCGIFINDEX") != NULL);
+}
+
 static void a_cpu_that_is_not_there_is_an_error(void)
 {
     struct lcore_options lcore = {.cpu = 9999};
@@ -143,6 +157,7 @@ static const struct test_case cases[] = {
     {"its threads take no signals, the caller's mask is as before", its_threads_take_no_signals},
     {"missing huge pages are explained with the remedy", missing_huge_pages_are_explained},
     {"a device that does not come up is named", a_bad_device_is_named},
+    {"an interface that is not there is explained", a_missing_interface_is_explained},
     {"a CPU that is not there is named", a_cpu_that_is_not_there_is_an_error},
 };
 
