@@ -204,6 +204,10 @@ struct cluster *cluster_create(const struct cluster_options *options, char *erro
     cluster->options = *options;
     set_defaults(&cluster->options);
     ASSERT(cluster->options.node_count <= CLUSTER_NODES_MAX);
+    cluster->home_fd = -1;
+    for (unsigned id = 0; id <= CLUSTER_NODES_MAX; id++) {
+        cluster->nodes[id].namespace_fd = -1;
+    }
     cluster->consensus_count = cluster->options.shape == CLUSTER_2_2 ? 2 : 1;
     bool good = find_program(cluster) && make_directory(cluster);
     set_endpoints(cluster);

@@ -12,12 +12,14 @@
 
 struct cluster_node {
     struct child child;
-    bool expected; /* to run: it was started, and neither killed nor stopped since */
+    bool expected;    /* to run: it was started, and neither killed nor stopped since */
+    int namespace_fd; /* of its network; -1: this process's own */
 };
 
 struct cluster {
     struct cluster_options options;
     unsigned consensus_count;
+    int home_fd; /* the network namespace of this process; -1: no other is used */
     char program[CHILD_PATH_BYTES];
     char directory[CHILD_PATH_BYTES];
     struct cluster_node nodes[CLUSTER_NODES_MAX + 1]; /* by node id */
@@ -37,8 +39,12 @@ void cluster_add_log_tail(struct cluster *cluster, uint64_t node_id);
 /* Writes N.conf. 0 or -errno. */
 int cluster_write_config(const struct cluster *cluster, uint64_t node_id);
 
-/* Bridge and veth pairs in the present network namespace, and away again. */
+/* Bridge and veth pairs between the present network namespace and one of each node, and away again. */
 bool cluster_network_up(struct cluster *cluster);
-void cluster_network_down(const struct cluster *cluster);
+void cluster_network_down(struct cluster *cluster);
+
+/* Starts a program of the node's in its network. 0 or -errno. */
+int cluster_start_in_network(struct cluster *cluster, uint64_t node_id, char *const *arguments,
+                             const char *log_path);
 
 #endif

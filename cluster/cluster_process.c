@@ -57,7 +57,7 @@ bool cluster_start(struct cluster *cluster, uint64_t node_id)
     cluster_path(cluster, node_id, "conf", config, sizeof(config));
     cluster_path(cluster, node_id, "log", log, sizeof(log));
     char *arguments[] = {cluster->program, "node", "-c", config, NULL};
-    int error = child_start(&node->child, arguments, log);
+    int error = cluster_start_in_network(cluster, node_id, arguments, log);
     node->expected = error == 0;
     return error == 0 || cluster_fail(cluster, "no process: %s", strerror(-error));
 }

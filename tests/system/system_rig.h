@@ -24,10 +24,12 @@ struct rig {
 /* Fails the case, with the cluster's error as diagnostics. */
 #define RIG_CHECK(rig, condition)                                                                            \
     do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
+        bool rig_holds = (condition);                                                                        \
+        if (!rig_holds) {                                                                                    \
             rig_print("%s", (rig)->cluster ? cluster_error((rig)->cluster) : "there is no cluster");         \
-            CHECK(condition);                                                                                \
+            printf("# %s\n", #condition);                                                                    \
         }                                                                                                    \
+        CHECK(rig_holds);                                                                                    \
     } while (0)
 
 /* Text as TAP diagnostics, every line with its '#'. */
