@@ -149,6 +149,9 @@ static void put_log(struct text *text, const struct config_log *log, const struc
     put(text, "log %s: %s, %llu of %llu MiB free, sync %s", log->name, log->path,
         U(status->tape_free_bytes >> 20), U(status->tape.size_bytes >> 20), sync_name(status->tape.sync));
     put(text, status->tape.sync == TAPE_SYNC_NONE ? " (VOLATILE: a power cut loses what was committed)" : "");
+    if (status->disk_stall_ns) {
+        put(text, ", a write under way for %.1f ms", (double)status->disk_stall_ns / 1e6);
+    }
     put(text, status->tape_error ? ", FAILED: %s\n" : "\n", strerror(-status->tape_error));
     if (status->entry_count) {
         put(text, "  %llu entries published here, arrival to commit p50 %.1f us, p99 %.1f us, max %.1f us\n",
