@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cached_file.h"
 #include "check.h"
 #include "direct_file.h"
 #include "tape_superblock.h"
@@ -18,8 +19,6 @@
 #define SLOT_COUNT 16
 /* A write and its sync for each, in the ring at once. */
 #define RING_ENTRIES (2 * SLOT_COUNT)
-/* Asked for at once: a few hundred small writes; takes the core some 20 us. */
-#define PAGES_AHEAD_BYTES (256u << 10)
 
 /* user_data of a request is slot x 2 + part. */
 enum slot_part { PART_WRITE = 0, PART_SYNC = 1 };
@@ -37,10 +36,9 @@ struct uring_device {
     int fd;
     enum tape_sync sync;
     bool has_ring;
-    bool enabled;         /* the owning thread has used it */
-    bool defers_work;     /* completions appear only when that thread asks for them */
-    uint64_t cached_from; /* volatile mode: the pages of the file that were asked for last */
-    uint64_t cached_to;
+    bool enabled;              /* the owning thread has used it */
+    bool defers_work;          /* completions appear only when that thread asks for them */
+    struct cached_file cached; /* volatile mode */
     const uint8_t *memory;
     size_t memory_bytes;
     unsigned worker_cpu;
@@ -139,28 +137,12 @@ static int ring_submit(struct uring_device *uring)
     return result < 0 && !later ? result : 0;
 }
 
-/* A page that is written in part is read from the disk first, 80 us of waiting, unless it is in memory
- * already. So the pages ahead of the writes are asked for in time. */
-static void pages_ahead(struct uring_device *uring, uint64_t offset, size_t byte_count)
-{
-    if (offset < uring->cached_from || offset > uring->cached_to) {
-        uring->cached_from = offset - offset % PAGES_AHEAD_BYTES;
-        uring->cached_to = uring->cached_from;
-    }
-    while (offset + byte_count + PAGES_AHEAD_BYTES / 2 > uring->cached_to) {
-        (void)posix_fadvise(uring->fd, (off_t)uring->cached_to, PAGES_AHEAD_BYTES, POSIX_FADV_WILLNEED);
-        uring->cached_to += PAGES_AHEAD_BYTES;
-    }
-}
-
 /* Volatile mode: into the page cache, at once. That outlives this process, which is all that is promised, and
  * takes less time than handing the write to anybody. */
 static void page_cache_write(struct uring_device *uring, struct slot *slot, uint64_t offset,
                              const void *bytes)
 {
-    pages_ahead(uring, offset, slot->byte_count);
-    ssize_t count = pwrite(uring->fd, bytes, slot->byte_count, (off_t)offset);
-    slot->error = count < 0 ? -errno : (size_t)count == slot->byte_count ? 0 : -EIO;
+    slot->error = cached_file_write(&uring->cached, offset, bytes, slot->byte_count);
     slot->written = true;
 }
 
@@ -271,6 +253,7 @@ static void uring_close(struct device *device)
     if (uring->has_ring) {
         io_uring_queue_exit(&uring->ring);
     }
+    cached_file_close(&uring->cached);
     close(uring->fd);
     uring->fd = -1;
 }
@@ -377,6 +360,7 @@ int uring_device_open(struct arena *arena, const struct uring_device_options *op
         .block_bytes = file.block_bytes,
     };
     uring->fd = file.fd;
+    cached_file_init(&uring->cached, file.fd, file.size_bytes);
     uring->sync = options->sync;
     uring->worker_cpu = options->worker_cpu;
     error = options->read_only ? 0 : writer_prepare(uring, options, error_text);

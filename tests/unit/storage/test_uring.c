@@ -347,11 +347,27 @@ static int short_write_error(enum tape_sync sync)
     return completion.error;
 }
 
-static void a_short_write_is_an_error_in_every_mode(void)
+static void a_short_write_is_an_error_in_every_durable_mode(void)
 {
     CHECK_EQUAL(short_write_error(TAPE_SYNC_FDATASYNC), -EIO);
     CHECK_EQUAL(short_write_error(TAPE_SYNC_DSYNC), -EIO);
-    CHECK_EQUAL(short_write_error(TAPE_SYNC_NONE), -EIO);
+}
+
+/* A volatile write goes into the file's pages: it fails when there are none. */
+static void a_volatile_write_without_its_page_is_an_error(void)
+{
+    struct device *device = NULL;
+    struct device_completion completion = {0};
+    struct uring_device_options options = device_options();
+    device_format(TAPE_SYNC_NONE);
+    uint8_t *bytes = arena_take(&arena, 8192, 4096);
+    CHECK_EQUAL(uring_device_open(&arena, &options, &device, error_text), 0);
+    CHECK(truncate(path, 8192) == 0);
+    CHECK_EQUAL(device->submit_write(device, 8192, bytes, 8192, 99), 0);
+    CHECK_EQUAL(device->poll(device, &completion, 1), 1);
+    device->close(device);
+    CHECK_EQUAL(completion.tag, 99);
+    CHECK_EQUAL(completion.error, -EIO);
 }
 
 static void a_probe_measures_and_chooses(void)
@@ -393,7 +409,10 @@ static const struct test_case cases[] = {
     {"a lock that is let go in time is waited for", a_lock_that_is_let_go_is_waited_for},
     {"what cannot be opened says why and what to do", what_cannot_be_opened_says_why},
     {"reading behind the end is an error, not a short read", reading_behind_the_end_is_an_error},
-    {"a short write is an error in every mode, not a success", a_short_write_is_an_error_in_every_mode},
+    {"a short write is an error in every durable mode, not a success",
+     a_short_write_is_an_error_in_every_durable_mode},
+    {"a volatile write without its page is an error, not a signal",
+     a_volatile_write_without_its_page_is_an_error},
     {"a probe measures, chooses and removes its file", a_probe_measures_and_chooses},
     {"a probe prefers the shorter tail, and the median among equals", a_probe_prefers_the_shorter_tail},
 };
