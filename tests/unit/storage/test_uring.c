@@ -363,7 +363,7 @@ static void a_volatile_write_without_its_page_is_an_error(void)
     uint8_t *bytes = arena_take(&arena, 8192, 4096);
     CHECK_EQUAL(uring_device_open(&arena, &options, &device, error_text), 0);
     CHECK(truncate(path, 8192) == 0);
-    CHECK_EQUAL(device->submit_write(device, 8192, bytes, 8192, 99), 0);
+    CHECK_EQUAL(device->submit_write(device, 8192, bytes, 4096, 99), 0);
     CHECK_EQUAL(device->poll(device, &completion, 1), 1);
     device->close(device);
     CHECK_EQUAL(completion.tag, 99);
