@@ -20,7 +20,7 @@
 #define LOAD_MESSAGE_BYTES_MAX 1258u /* with its block head 1,260 bytes: one egress packet of 1,280 bytes */
 
 enum load_idle {
-    LOAD_IDLE_SHARED, /* 200 yields, then wait in the kernel until a frame comes or an entry is due */
+    LOAD_IDLE_SHARED, /* 20 yields, then wait in the kernel until a frame comes or an entry is due */
     LOAD_IDLE_YIELD,  /* yield for ever */
     LOAD_IDLE_SPIN,   /* only with a processor of its own */
 };
