@@ -37,7 +37,6 @@ struct uring_device {
     enum tape_sync sync;
     bool has_ring;
     bool enabled;              /* the owning thread has used it */
-    bool defers_work;          /* completions appear only when that thread asks for them */
     struct cached_file cached; /* volatile mode */
     const uint8_t *memory;
     size_t memory_bytes;
@@ -240,10 +239,6 @@ static unsigned uring_poll(struct device *device, struct device_completion *comp
     if (io_uring_sq_ready(&uring->ring) > 0) {
         (void)ring_submit(uring);
     }
-    unsigned flags = __atomic_load_n(uring->ring.sq.kflags, __ATOMIC_ACQUIRE);
-    if (uring->defers_work && (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW))) {
-        (void)io_uring_get_events(&uring->ring);
-    }
     return completions_take(uring, completions, max);
 }
 
@@ -262,15 +257,13 @@ static void uring_close(struct device *device)
 
 static int ring_create(struct uring_device *uring, char *error_text)
 {
-    struct io_uring_params params = {0};
-    params.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                   IORING_SETUP_TASKRUN_FLAG;
+    /* Not IORING_SETUP_DEFER_TASKRUN: a write's completion starts its sync, and would wait for this thread to
+     * ask. */
+    struct io_uring_params params = {.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER};
     int error = io_uring_queue_init_params(RING_ENTRIES, &uring->ring, &params);
-    uring->defers_work = true;
-    if (error == -EINVAL) { /* before Linux 6.1 */
+    if (error == -EINVAL) { /* before Linux 6.0 */
         params = (struct io_uring_params){.flags = IORING_SETUP_R_DISABLED};
         error = io_uring_queue_init_params(RING_ENTRIES, &uring->ring, &params);
-        uring->defers_work = false;
     }
     if (error == -ENOMEM) {
         snprintf(error_text, URING_DEVICE_ERROR_BYTES,
