@@ -224,9 +224,6 @@ void record_device_forget(struct record_device *device)
     device->event_count = 0;
     device->pending_count = 0;
     device->completion_count = 0;
-    device->operation_count = 0;
-    device->fail_at = UINT64_MAX;
-    device->has_failed = false;
 }
 
 void record_device_crash(struct record_device *device, struct prng *prng)
