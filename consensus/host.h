@@ -17,7 +17,7 @@
 
 struct host;
 
-enum host_read { HOST_READ_RECORD, HOST_READ_WAIT, HOST_READ_END, HOST_READ_FAILED };
+enum host_read { HOST_READ_RECORD, HOST_READ_WAIT, HOST_READ_END, HOST_READ_GONE, HOST_READ_FAILED };
 
 /* Place for the log port's own cursor; all zero = fresh. */
 struct host_cursor {

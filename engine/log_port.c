@@ -57,6 +57,8 @@ static enum host_read log_read(void *context, struct host_cursor *cursor, uint64
         return HOST_READ_WAIT;
     case TAPE_READ_END:
         return HOST_READ_END;
+    case TAPE_READ_GONE:
+        return HOST_READ_GONE;
     case TAPE_READ_FAILED:
         return HOST_READ_FAILED;
     }

@@ -107,6 +107,28 @@ uint64_t tape_free_bytes(const struct tape *tape);
 uint64_t
 tape_reserve_bytes(const struct tape *tape); /* kept for what must still be written; a quarter at most */
 
+/* ---- going round ----
+ *
+ * The next chunk is written over the oldest one, but never over what the last two complete checkpoints need.
+ * A checkpoint is made of the caller's records: for every quorum what a reader must know who begins there.
+ * Its first record is the tape's own marker (docs/disk.md). */
+
+/* Enough was appended since the last one began, or room runs short. */
+bool tape_checkpoint_is_due(const struct tape *tape);
+
+/* Appends the marker; the records of `quorum_count` quorums follow in as many turns as it takes, each quorum's
+ * within one turn. `keep_position`: records from there on are still needed besides (0: none before the
+ * checkpoint). 0, or an error of tape_reserve: nothing was appended. */
+int tape_checkpoint_begin(struct tape *tape, uint32_t quorum_count, uint64_t keep_position);
+
+/* All of it is appended. It holds, and frees what is older than the checkpoint before it, when it is durable
+ * and a durable chunk head names it. */
+void tape_checkpoint_end(struct tape *tape);
+
+/* The start of a chunk from which on all that the tape holds of the quorum's entries from `index` on stands;
+ * UINT64_MAX: there are none. */
+uint64_t tape_entry_position(struct tape *tape, uint64_t quorum_number, uint64_t index);
+
 /* ---- reading: cursors ---- */
 
 /* One sequential reader of one quorum's entries; the caller's memory. */
@@ -133,6 +155,7 @@ enum tape_read {
     TAPE_READ_RECORD,
     TAPE_READ_WAIT,   /* it comes from disk: ask again after a later tape_poll */
     TAPE_READ_END,    /* not on the tape (yet) */
+    TAPE_READ_GONE,   /* written over: older than anything of its quorum on the tape */
     TAPE_READ_FAILED, /* the disk gives an error, or bytes that fail their checksum */
 };
 

@@ -97,6 +97,9 @@ void tape_block_finish(struct tape *tape, uint8_t kind, uint32_t length, uint32_
         .record_count = tape->block_record_count,
         .incarnation = tape->superblock.incarnation,
     };
+#ifdef TALLY_MUTANT_TAPE_MARK_EARLY
+    head.durable_block = head.block_sequence - 1;
+#endif
     tape->previous_crc = block_close(tape->tail->bytes + tape->block_offset, &head, span);
     tape->last_block_kind = kind;
     tape->block_offset += span;

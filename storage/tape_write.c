@@ -143,9 +143,11 @@ static unsigned completions_reap(struct tape *tape)
             batch->error = completions[i].error;
         }
     }
+#ifndef TALLY_MUTANT_TAPE_ERROR_IGNORED
     if (batch->error && !tape->error) {
         tape->error = batch->error;
     }
+#endif
     uint32_t awaited = batch->range_count;
 #ifdef TALLY_MUTANT_TAPE_DURABLE_EARLY
     awaited = 1;

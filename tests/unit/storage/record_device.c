@@ -42,6 +42,8 @@ struct record_device {
     uint64_t fail_at; /* UINT64_MAX: never */
     int fail_error;
     bool fail_after;
+    bool refuses;
+    bool completes_alone;
     bool has_failed;
 };
 
@@ -105,7 +107,7 @@ static uint32_t write_note(struct record_device *device, uint64_t offset, const 
     uint8_t *copy = malloc(byte_count);
     ASSERT(copy != NULL);
     memcpy(copy, bytes, byte_count);
-    device->writes[device->write_count] = (struct record_write){offset, byte_count, copy};
+    device->writes[device->write_count] = (struct record_write){offset, byte_count, copy, false};
     event_note(device, device->write_count, false);
     return device->write_count++;
 }
@@ -129,6 +131,7 @@ static int record_write(struct device *port, uint64_t offset, const void *bytes,
         return error;
     }
     uint32_t write = write_note(device, offset, bytes, byte_count);
+    device->writes[write].is_synced = true;
     record_device_put(device, offset, bytes, byte_count);
     event_note(device, write, true);
     return error;
@@ -142,6 +145,9 @@ static int record_submit(struct device *port, uint64_t offset, const void *bytes
         return -EBUSY;
     }
     int error = operation_begin(device, bytes, offset, byte_count);
+    if (error && device->refuses) {
+        return error;
+    }
     unsigned place = device->pending_count++;
     device->pending[place] = write_note(device, offset, bytes, byte_count);
     device->pending_tags[place] = tag;
@@ -170,6 +176,9 @@ void record_device_complete(struct record_device *device, unsigned n)
 static unsigned record_poll(struct device *port, struct device_completion *completions, unsigned max)
 {
     struct record_device *device = record_device_of(port);
+    while (device->completes_alone && device->pending_count > 0) {
+        record_device_complete(device, 0);
+    }
     unsigned count = device->completion_count < max ? device->completion_count : max;
     memcpy(completions, device->completions, count * sizeof(completions[0]));
     device->completion_count -= count;
@@ -246,6 +255,16 @@ void record_device_fail(struct record_device *device, uint64_t n, int error, boo
     device->fail_error = error;
     device->fail_after = after;
     device->has_failed = false;
+}
+
+void record_device_refuse(struct record_device *device)
+{
+    device->refuses = true;
+}
+
+void record_device_complete_alone(struct record_device *device)
+{
+    device->completes_alone = true;
 }
 
 bool record_device_has_failed(const struct record_device *device)

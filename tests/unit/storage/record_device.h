@@ -16,6 +16,7 @@ struct record_write {
     uint64_t offset;
     size_t byte_count;
     const uint8_t *bytes;
+    bool is_synced; /* by the call that wrote it, in volatile mode too: what opening writes */
 };
 
 /* The life of a write: submitted, and completed (durable, with the sync behind it). */
@@ -55,9 +56,15 @@ void record_device_keep(struct record_device *device);
 void record_device_go_back(struct record_device *device);
 
 /* The n-th operation from now (0: the next) fails with `error`, those after it do not. A submission fails by
- * its completion, and nothing of it is written. `after`: a synchronous write fails when all of it is written.
+ * its completion, or at once when record_device_refuse said so; nothing of it is written. `after`: a
+ * synchronous write fails when all of it is written.
  */
 void record_device_fail(struct record_device *device, uint64_t n, int error, bool after);
+/* From now on the submission that fails is refused by the call itself, not by its completion. */
+void record_device_refuse(struct record_device *device);
+/* From now on a write is complete at the poll after its submission; nobody needs to call
+ * record_device_complete. */
+void record_device_complete_alone(struct record_device *device);
 /* Whether that operation has come. */
 bool record_device_has_failed(const struct record_device *device);
 

@@ -2,8 +2,7 @@
 /* Every moment of a tape's life at which the machine can stop, with every set of sectors that the disk may
  * have kept of what was not yet durable: each such disk is opened, and must give what was acknowledged.
  *
- *     test_storage_states [--lives N] [--seed S]        S: new each time; N lives of each kind, as many as
- * 100,000 states take */
+ *     test_storage_states [--states N] [--seed S]     S: new each time; N: states of the first case */
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,20 +11,22 @@
 #include "test.h"
 
 /* All subsets of up to so many sectors; of more, none, all, all beginnings and some at random. */
-#define SECTORS_EXHAUSTIVE 7u
+#define SECTORS_EXHAUSTIVE 8u
 #define SUBSETS_RANDOM     24u
-#define SECTORS_MAX        256u
+#define SECTORS_MAX        512u
 
 static uint64_t seed;
-static uint64_t states_wanted = 150000;
+static uint64_t states_wanted = 200000;
 
 struct judge {
+    uint64_t seed; /* of the first tape */
     struct life life;
     struct record_device *disk;
     struct prng prng;
     uint64_t state_count;
     uint64_t torn_count;
     uint64_t second_count;
+    bool is_volatile; /* what is complete is not durable */
 };
 
 /* A sector of a write that is not complete. */
@@ -34,12 +35,18 @@ struct sector {
     const uint8_t *bytes;
 };
 
+/* How many records must come back: a volatile tape promises only what opening, which syncs, had found. */
+static uint32_t durable_count_at(const struct judge *judge, uint32_t event)
+{
+    return judge->life.durable_at[judge->is_volatile ? 0 : event];
+}
+
 static void state_print(const struct judge *judge, const char *what, uint32_t event, uint32_t count,
                         enum tape_verdict verdict)
 {
     printf("# seed %llu, after event %u of %u: %s: verdict %s, %u records of %u came back, %u were durable\n",
-           (unsigned long long)seed, event, judge->life.event_count, what, tape_verdict_name(verdict), count,
-           judge->life.count, judge->life.durable_at[event]);
+           (unsigned long long)judge->seed, event, judge->life.event_count, what, tape_verdict_name(verdict),
+           count, judge->life.count, durable_count_at(judge, event));
 }
 
 /* A new process opens what is there, writes a little more, and the machine stops again: what it had found was
@@ -78,7 +85,7 @@ static void state_judge(struct judge *judge, uint32_t event)
     struct tape_report report;
     enum tape_verdict verdict;
     bool good =
-        life_comes_back(&judge->life, judge->disk, judge->life.durable_at[event], &count, &report, &verdict);
+        life_comes_back(&judge->life, judge->disk, durable_count_at(judge, event), &count, &report, &verdict);
     judge->state_count++;
     judge->torn_count += report.torn_bytes > 0;
     if (!good || verdict != TAPE_OPEN) {
@@ -111,15 +118,19 @@ static void subset_judge(struct judge *judge, uint32_t event, const struct secto
     record_device_forget(judge->disk);
 }
 
+/* What is not durable, without the sectors of which the disk holds the very bytes already. */
 static unsigned sectors_pending(const struct judge *judge, const bool *pending, uint32_t write_count,
                                 struct sector *sectors)
 {
+    const uint8_t *disk = record_device_bytes(judge->disk);
     unsigned count = 0;
     for (uint32_t number = 0; number < write_count; number++) {
         struct record_write write = record_device_write(judge->life.device, number);
         for (size_t at = 0; pending[number] && at < write.byte_count; at += RECORD_SECTOR_BYTES) {
             CHECK(count < SECTORS_MAX);
-            sectors[count++] = (struct sector){write.offset + at, write.bytes + at};
+            if (memcmp(disk + write.offset + at, write.bytes + at, RECORD_SECTOR_BYTES) != 0) {
+                sectors[count++] = (struct sector){write.offset + at, write.bytes + at};
+            }
         }
     }
     return count;
@@ -163,9 +174,10 @@ static void life_judge(struct judge *judge)
         if (event > 0) {
             struct record_event happened = record_device_event(judge->life.device, event - 1);
             struct record_write write = record_device_write(judge->life.device, happened.write);
-            pending[happened.write] = !happened.completed;
+            bool durable = happened.completed && (write.is_synced || !judge->is_volatile);
+            pending[happened.write] = !durable;
             write_count = happened.write < write_count ? write_count : happened.write + 1;
-            if (happened.completed) {
+            if (durable) {
                 record_device_put(judge->disk, write.offset, write.bytes, write.byte_count);
             }
         }
@@ -198,35 +210,59 @@ static void tape_judge(struct judge *judge, uint64_t tape_seed, enum tape_sync s
     }
 }
 
-static struct judge *judge_begin(void)
+static struct judge *judge_begin(uint64_t first_seed, enum tape_sync sync)
 {
     static struct judge judge;
     if (judge.disk) {
         life_end(&judge.life);
         record_device_destroy(judge.disk);
     }
-    judge = (struct judge){.prng = {seed}, .disk = record_device_create(tape_device_bytes(LIFE_SIZE_BYTES))};
+    judge = (struct judge){.seed = first_seed,
+                           .prng = {first_seed},
+                           .disk = record_device_create(tape_device_bytes(LIFE_SIZE_BYTES)),
+                           .is_volatile = sync == TAPE_SYNC_NONE};
     return &judge;
 }
 
-static void every_crash(void)
+/* Tapes from this seed on, until there were so many states. */
+static void states_judge(uint64_t first_seed, uint64_t state_count, enum tape_sync sync)
 {
-    struct judge *judge = judge_begin();
+    struct judge *judge = judge_begin(first_seed, sync);
     uint64_t tapes = 0;
-    while (judge->state_count < states_wanted) {
-        tape_judge(judge, seed + tapes, TAPE_SYNC_FDATASYNC);
+    while (judge->state_count < state_count) {
+        tape_judge(judge, first_seed + tapes, sync);
         tapes++;
     }
     printf("# %llu states of %llu tapes, %llu with a torn tail, %llu crashed twice; --seed %llu\n",
            (unsigned long long)judge->state_count, (unsigned long long)tapes,
            (unsigned long long)judge->torn_count, (unsigned long long)judge->second_count,
-           (unsigned long long)seed);
+           (unsigned long long)first_seed);
     CHECK(judge->torn_count > judge->state_count / 20);
+    CHECK(judge->second_count > judge->state_count / 8);
+}
+
+static void every_crash(void)
+{
+    states_judge(seed, states_wanted, TAPE_SYNC_FDATASYNC);
+}
+
+static void every_volatile_crash(void)
+{
+    states_judge(seed, states_wanted / 5, TAPE_SYNC_NONE);
+}
+
+static void fixed_seeds(void)
+{
+    states_judge(1, 10000, TAPE_SYNC_FDATASYNC);
+    states_judge(2, 5000, TAPE_SYNC_NONE);
 }
 
 static const struct test_case cases[] = {
     {"every prefix of every life, with any sectors of what was not durable, gives back what was acknowledged",
      every_crash},
+    {"of a volatile tape any sectors of all that it wrote give a prefix, and never damage",
+     every_volatile_crash},
+    {"the same of the seeds 1 and 2", fixed_seeds},
 };
 
 int main(int argc, char **argv)
