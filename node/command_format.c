@@ -50,8 +50,7 @@ static enum poll_profile profile_of(const struct config *config, unsigned consen
  */
 static enum tape_sync choose_sync(const struct config_log *log, enum poll_profile profile, char *error_text)
 {
-    struct probe_options options = {
-        .path = log->path, .spins = profile == POLL_SPIN, .worker_cpu = UINT32_MAX};
+    struct probe_options options = {.path = log->path, .spins = profile == POLL_SPIN};
     struct probe_result result = {0};
     if (probe_sync(&options, &result, error_text) != 0) {
         return 0;
@@ -83,11 +82,8 @@ static int format_log(const struct config *config, unsigned index, uint64_t inca
         .progress = show_progress,
         .context = &progress,
     };
-    struct uring_device_options device_options = {.path = log->path,
-                                                  .create = true,
-                                                  .size_bytes = tape_device_bytes(log->size_bytes),
-                                                  .event_fd = -1,
-                                                  .worker_cpu = UINT32_MAX};
+    struct uring_device_options device_options = {
+        .path = log->path, .create = true, .size_bytes = tape_device_bytes(log->size_bytes), .event_fd = -1};
     memcpy(options.identity.log_name, log->name, sizeof(log->name));
     arena_init(&arena);
     int error = uring_device_open(&arena, &device_options, &device, error_text);

@@ -199,8 +199,7 @@ int command_log(int argc, char **argv)
         return usage();
     }
     arena_init(&arena);
-    struct uring_device_options device_options = {
-        .path = options.tape, .read_only = true, .event_fd = -1, .worker_cpu = UINT32_MAX};
+    struct uring_device_options device_options = {.path = options.tape, .read_only = true, .event_fd = -1};
     if (uring_device_open(&arena, &device_options, &device, error_text) != 0) {
         fprintf(stderr, "tally: %s\n", error_text);
         arena_fini(&arena);

@@ -7,6 +7,7 @@
 #include "tape_index.h"
 #include "tape_layout.h"
 #include "tape_reader.h"
+#include "write_watch.h"
 
 /* One write is in flight at a time; it spans at most the end of one chunk and the start of the next. */
 #define BATCH_RANGES_MAX 2
@@ -72,6 +73,8 @@ struct tape {
 
     struct tape_index index;
     uint32_t *chunk_ends; /* per chunk: where its blocks end, once the next one has begun */
+
+    struct write_watch watch; /* last: it is large */
 };
 
 /* The chunk if it is in memory, else NULL. */

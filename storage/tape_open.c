@@ -108,6 +108,7 @@ static struct tape *tape_create(struct arena *arena, struct device *device,
     tape->chunk_ends = ARENA_ARRAY(arena, uint32_t, tape->chunk_count_max);
     memory_init(tape, arena, options);
     tape_index_init(&tape->index, arena, superblock->size_bytes);
+    write_watch_init(&tape->watch, options->slow_write_ns);
     reader_init(&tape->reader, arena, options->reader_chunks, superblock->chunk_bytes,
                 superblock->block_bytes, superblock->incarnation);
     return tape;
