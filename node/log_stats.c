@@ -6,6 +6,7 @@
 #include "histogram.h"
 #include "log_tools.h"
 #include "tape_layout.h"
+#include "tape_superblock.h"
 
 struct quorum_stats {
     uint64_t entry_count; /* that stand */
@@ -137,6 +138,14 @@ static void print_stats(const struct stats *stats)
     printf(request->json ? "]}\n" : "");
 }
 
+static uint32_t block_bytes_of(struct device *device)
+{
+    struct superblock superblock;
+    int ignored = 0;
+    return superblock_read(device, &superblock, &ignored) == TAPE_OPEN ? superblock.block_bytes
+                                                                       : device->block_bytes;
+}
+
 enum log_status log_stats(const struct log_request *request)
 {
     static struct stats stats; /* zero: one tape or many, one after the other */
@@ -146,7 +155,7 @@ enum log_status log_stats(const struct log_request *request)
     memset(&stats, 0, sizeof(stats));
     stats.request = request;
     stats.facts = &facts;
-    stats.block_bytes = request->device->block_bytes;
+    stats.block_bytes = block_bytes_of(request->device);
     histogram_init(&stats.records);
     histogram_init(&stats.lag);
     enum log_status status = log_status_of(request, &facts);
