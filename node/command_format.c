@@ -154,6 +154,9 @@ static bool place_is_allowed(const struct config_log *log, bool force)
             return false;
         }
         return true;
+    case FORMAT_PLACE_BUSY:
+        fprintf(stderr, "tally: %s is mounted, or something else of this machine uses it\n", log->path);
+        return false;
     case FORMAT_PLACE_OTHER:
         break;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What stands in a tape's place already, and what is lost with it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,17 @@ static struct device *open_to_read(struct arena *arena, const char *path)
     return uring_device_open(arena, &options, &device, error_text) == 0 ? device : NULL;
 }
 
+/* The kernel lets one user have a partition exclusively; a file system is one. */
+static bool partition_is_busy(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+    bool busy = fd < 0 && errno == EBUSY;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return busy;
+}
+
 static enum format_place partition_look(const char *path)
 {
     struct arena arena;
@@ -56,7 +68,7 @@ enum format_place format_place_of(const struct config_log *log)
         return errno == ENOENT ? FORMAT_PLACE_FREE : FORMAT_PLACE_OTHER;
     }
     if (S_ISBLK(status.st_mode)) {
-        return partition_look(log->path);
+        return partition_is_busy(log->path) ? FORMAT_PLACE_BUSY : partition_look(log->path);
     }
     return S_ISREG(status.st_mode) ? FORMAT_PLACE_FILE : FORMAT_PLACE_OTHER;
 }

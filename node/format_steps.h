@@ -26,6 +26,7 @@ enum format_place {
     FORMAT_PLACE_FILE,      /* a file */
     FORMAT_PLACE_BLANK,     /* a partition whose start is zero */
     FORMAT_PLACE_PARTITION, /* a partition that holds something */
+    FORMAT_PLACE_BUSY,      /* a partition that is mounted, or used by something else of this machine */
     FORMAT_PLACE_OTHER,     /* nothing that can be a tape, or not to be opened */
 };
 

@@ -85,7 +85,7 @@ enum log_status log_dump(const struct log_request *request)
 {
     struct log_facts facts;
     struct tape_report second;
-    log_facts_gather(&facts, request->device);
+    log_facts_gather(&facts, request->device, request->in_use);
     struct dump dump = {.request = request, .facts = &facts};
     if (request->quorum && !log_facts_by_name(&facts, request->quorum)) {
         fprintf(stderr, "tally: quorum %s: not on this tape\n", request->quorum);

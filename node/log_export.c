@@ -77,8 +77,11 @@ enum log_status log_export(const struct log_request *request)
         fprintf(stderr, "tally: %s: %s\n", request->out, strerror(errno));
         return LOG_STATUS_FAILED;
     }
+    struct log_facts facts;
+    log_facts_gather(&facts, request->device, request->in_use);
     struct log_walk_result result =
-        log_walk(request->device, request->quorum, request->all, export_entry, &export);
+        log_walk_with(&facts, request->device, request->quorum, request->all, export_entry, &export);
+    log_facts_fini(&facts);
     bool written = fflush(export.file) == 0 && !ferror(export.file) && fsync(fileno(export.file)) == 0;
     written &= fclose(export.file) == 0;
     const char *failure = failure_of(request, &result, written, &status);

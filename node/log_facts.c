@@ -6,6 +6,8 @@
 
 #include "check.h"
 
+#define ATTEMPTS 10
+
 static void note_block(void *context, const struct tape_block_view *block)
 {
     struct log_facts *facts = context;
@@ -61,7 +63,7 @@ static void truncations_order(struct log_facts *facts)
     }
 }
 
-void log_facts_gather(struct log_facts *facts, struct device *device)
+static void gather(struct log_facts *facts, struct device *device)
 {
     *facts = (struct log_facts){0};
     arena_init(&facts->arena);
@@ -74,6 +76,15 @@ void log_facts_fini(struct log_facts *facts)
 {
     free(facts->truncations);
     arena_fini(&facts->arena);
+}
+
+void log_facts_gather(struct log_facts *facts, struct device *device, bool in_use)
+{
+    gather(facts, device);
+    for (unsigned i = 1; in_use && facts->verdict == TAPE_DAMAGED && i < ATTEMPTS; i++) {
+        log_facts_fini(facts);
+        gather(facts, device);
+    }
 }
 
 const struct recovered_quorum *log_facts_by_name(const struct log_facts *facts, const char *name)

@@ -24,7 +24,9 @@ struct log_facts {
     struct arena arena;
 };
 
-void log_facts_gather(struct log_facts *facts, struct device *device);
+/* `in_use`: a node writes meanwhile. A walk that it outran sees a gap where there is none, and is repeated.
+ */
+void log_facts_gather(struct log_facts *facts, struct device *device, bool in_use);
 void log_facts_fini(struct log_facts *facts);
 
 /* NULL: not on this tape. */

@@ -151,7 +151,7 @@ enum log_status log_stats(const struct log_request *request)
     static struct stats stats; /* zero: one tape or many, one after the other */
     struct log_facts facts;
     struct tape_report second;
-    log_facts_gather(&facts, request->device);
+    log_facts_gather(&facts, request->device, request->in_use);
     memset(&stats, 0, sizeof(stats));
     stats.request = request;
     stats.facts = &facts;

@@ -210,7 +210,7 @@ enum log_status log_verify(const struct log_request *request)
 {
     struct log_facts facts;
     enum log_status status = LOG_STATUS_FAILED;
-    log_facts_gather(&facts, request->device);
+    log_facts_gather(&facts, request->device, request->in_use);
     if (facts.verdict == TAPE_OPEN && request->quorum && !log_facts_by_name(&facts, request->quorum)) {
         fprintf(stderr, "tally: quorum %s: not on this tape\n", request->quorum);
     } else {

@@ -65,7 +65,9 @@ struct log_walk_result log_walk_with(const struct log_facts *facts, struct devic
                         .result = &result};
     struct tape_report second;
     if (result.verdict == TAPE_OPEN) {
-        result.verdict = tape_scan(device, visit_valid, &walk, &second);
+        enum tape_verdict verdict = tape_scan(device, visit_valid, &walk, &second);
+        /* damage that the first pass did not see is a node that outran this one: what is missing is a hole */
+        result.verdict = verdict == TAPE_DAMAGED ? TAPE_OPEN : verdict;
         result.has_hole |= !ends_are_right(&walk);
     }
     return result;
@@ -75,7 +77,7 @@ struct log_walk_result log_walk(struct device *device, const char *quorum, bool 
                                 void *context)
 {
     struct log_facts facts;
-    log_facts_gather(&facts, device);
+    log_facts_gather(&facts, device, false);
     struct log_walk_result result = log_walk_with(&facts, device, quorum, all, visit, context);
     log_facts_fini(&facts);
     return result;
