@@ -40,6 +40,10 @@ int format_grow(const struct config_log *log, uint64_t size_bytes)
     struct format_progress progress = format_progress_begin("growing", log->name);
     struct tape_grow_options options = {
         .size_bytes = size_bytes, .progress = format_progress_show, .context = &progress};
+    if (uring_device_is_in_use(log->path)) {
+        fprintf(stderr, "tally: log %s (%s): not grown: a node has it open\n", log->name, log->path);
+        return 1;
+    }
     arena_init(&arena);
     if (open_device(&arena, log, 0, &device) != 0) {
         arena_fini(&arena);

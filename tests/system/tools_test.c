@@ -223,7 +223,7 @@ static void tape_in_use(void)
     CHECK_STATUS(RUN(rig, "format", "-c", config, "--force"), 1);
     CHECK_SAID("a node has it open");
     CHECK_STATUS(RUN(rig, "format", "-c", config, "--grow", GROWN_TEXT), 1);
-    CHECK_SAID("another process has it open");
+    CHECK_SAID("not grown: a node has it open");
     CHECK_STATUS(RUN(rig, "status", "-c", config), 0);
     CHECK_SAID(" writes, p50 ");
     CHECK_SAID("workers on CPUs any");
