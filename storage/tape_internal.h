@@ -70,11 +70,10 @@ struct tape {
     uint64_t durable_end_position; /* start of the first block that is not durable */
     uint64_t quiet_since_ns; /* when the newest record was submitted; 0: attested, or nothing to attest */
     struct batch batch;
+    struct write_watch *watch;
 
     struct tape_index index;
     uint32_t *chunk_ends; /* per chunk: where its blocks end, once the next one has begun */
-
-    struct write_watch watch; /* last: it is large */
 };
 
 /* The chunk if it is in memory, else NULL. */

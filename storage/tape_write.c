@@ -104,7 +104,7 @@ static unsigned batch_start(struct tape *tape, uint64_t now_ns)
     }
     tape->batch.tag++;
     tape->batch.started_ns = now_ns;
-    write_watch_submit(&tape->watch, now_ns);
+    write_watch_submit(tape->watch, now_ns);
     batch_submit(tape);
     return 1;
 }
@@ -116,7 +116,7 @@ unsigned tape_submit(struct tape *tape, uint64_t now_ns)
     }
     if (tape->batch.range_count > 0) {
         if (tape->block_record_count > 0) {
-            write_watch_want(&tape->watch, now_ns);
+            write_watch_want(tape->watch, now_ns);
         }
         return 0;
     }
@@ -158,10 +158,10 @@ static unsigned completions_reap(struct tape *tape, uint64_t now_ns)
     awaited = 1;
 #endif
     if (batch->completed_count == awaited && !tape->error) {
-        write_watch_complete(&tape->watch, now_ns);
+        write_watch_complete(tape->watch, now_ns);
         batch_finish(tape);
     } else {
-        write_watch_miss(&tape->watch, now_ns);
+        write_watch_miss(tape->watch, now_ns);
     }
     return count;
 }
@@ -225,7 +225,7 @@ uint64_t tape_stall_ns(const struct tape *tape, uint64_t now_ns)
 
 struct write_summary tape_writes(const struct tape *tape, uint64_t now_ns)
 {
-    return write_watch_summary(&tape->watch, now_ns);
+    return write_watch_summary(tape->watch, now_ns);
 }
 
 bool tape_is_writing(const struct tape *tape)

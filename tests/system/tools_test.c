@@ -9,10 +9,11 @@
 #include "system_rig.h"
 #include "test.h"
 
-#define TAPE_BYTES  (4u << 20)
-#define GROWN_TEXT  "8M"
-#define GROWN_BYTES (8u << 20)
-#define MESSAGES    200u
+#define TAPE_BYTES    (4u << 20)
+#define GROWN_TEXT    "8M"
+#define GROWN_BYTES   (8u << 20)
+#define MESSAGES      200u
+#define BUSY_MESSAGES 20000u
 
 static char said[1u << 20];
 static char tape[256];
@@ -234,6 +235,25 @@ static void tape_in_use(void)
     rig_end(rig);
 }
 
+/* Chunks are begun and filled under the eyes of the walk. */
+static void busy_tape(void)
+{
+    struct rig *rig = rig_begin();
+    uint64_t leader = 0;
+    CHECK(rig_create(rig, &(struct cluster_options){.tape_bytes = 32u << 20, .chunk_bytes = 64u << 10}));
+    cluster_path(rig->cluster, 1, "tape", tape, sizeof(tape));
+    RIG_CHECK(rig, rig_start(rig, &leader));
+    CHECK(rig_publish(rig, RIG_QUORUM, BUSY_MESSAGES, 0));
+    for (unsigned i = 0; i < 10; i++) {
+        CHECK_STATUS(RUN(rig, "log", "verify", tape, "--quorum", RIG_QUORUM), 0);
+        CHECK_SAID("in use: a node has this tape open");
+    }
+    CHECK(rig_wait_decided(rig, BUSY_MESSAGES));
+    RIG_CHECK(rig, cluster_stop_all(rig->cluster));
+    CHECK_STATUS(RUN(rig, "log", "verify", tape), 0);
+    rig_end(rig);
+}
+
 static void forced_format(void)
 {
     struct rig *rig = start_and_stop();
@@ -252,14 +272,14 @@ static void forced_format(void)
     rig_end(rig);
 }
 
-static void config_size_set(const char *line)
+static void config_line_set(const char *key, const char *line)
 {
     char text[4096];
     FILE *file = fopen(config, "r");
     CHECK(file != NULL);
     text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
     fclose(file);
-    char *found = strstr(text, "size = ");
+    char *found = strstr(text, key);
     CHECK(found != NULL);
     file = fopen(config, "w");
     CHECK(file != NULL);
@@ -283,11 +303,64 @@ static void grown_tape(void)
     CHECK_STATUS(RUN(rig, "log", "verify", tape, "--json"), 0);
     CHECK_EQUAL(number_in("\"size_bytes\"", "\"size_bytes\":"), GROWN_BYTES);
     CHECK_STATUS(RUN(rig, "node", "-c", config), 1); /* the configuration still says the old size */
-    config_size_set("size = 8192K");
+    config_line_set("size = ", "size = 8192K");
     RIG_CHECK(rig, cluster_start_all(rig->cluster));
     RIG_CHECK(rig, cluster_wait_equal(rig->cluster, RIG_QUORUM, RIG_TIMEOUT_MS));
     RIG_CHECK(rig, cluster_stop_all(rig->cluster));
     CHECK_STATUS(RUN(rig, "log", "verify", tape), 0);
+    rig_end(rig);
+}
+
+/* A loop device stands for a partition. False: this machine, or this user, has none to give. */
+static bool loop_attach(const char *file, char *ret_device, size_t device_bytes)
+{
+    char command[512];
+    snprintf(command, sizeof(command),
+             "truncate -s 10M %s && losetup -f --show --direct-io=on %s 2>/dev/null", file, file);
+    FILE *output = popen(command, "r");
+    ret_device[0] = '\0';
+    if (output && fgets(ret_device, (int)device_bytes, output)) {
+        ret_device[strcspn(ret_device, "\n")] = '\0';
+    }
+    return output && pclose(output) == 0 && ret_device[0] == '/';
+}
+
+/* Nothing is checked before the device is given back. */
+static void partition(void)
+{
+    struct rig *rig = rig_begin();
+    char file[256];
+    char device[64];
+    char line[128];
+    char command[128];
+    CHECK(rig_create(rig, &(struct cluster_options){.tape_bytes = TAPE_BYTES}));
+    cluster_path(rig->cluster, 1, "conf", config, sizeof(config));
+    cluster_path(rig->cluster, 1, "image", file, sizeof(file));
+    if (!loop_attach(file, device, sizeof(device))) {
+        rig_print("no loop device here: not tested");
+        rig_end(rig);
+        return;
+    }
+    snprintf(line, sizeof(line), "path = %s", device);
+    config_line_set("path = ", line);
+    config_line_set("size = ", "sync = probe");
+    config_line_set("sync = fdatasync", "");
+    int formatted = RUN(rig, "format", "-c", config);
+    int again = RUN(rig, "format", "-c", config);
+    bool refused = strstr(said, "never formatted over without --force") != NULL;
+    int forced = RUN(rig, "format", "-c", config, "--force");
+    int verified = RUN(rig, "log", "verify", device, "--json");
+    bool started = cluster_start(rig->cluster, 1) && cluster_wait_ready(rig->cluster, 1, RIG_TIMEOUT_MS) &&
+                   cluster_stop(rig->cluster, 1);
+    snprintf(command, sizeof(command), "losetup -d %s", device);
+    CHECK_EQUAL(system(command), 0);
+    CHECK_EQUAL(formatted, 0);
+    CHECK_EQUAL(again, 1);
+    CHECK(refused);
+    CHECK_EQUAL(forced, 0);
+    CHECK_EQUAL(verified, 0);
+    CHECK_EQUAL(number_in("\"size_bytes\"", "\"size_bytes\":"), 9u << 20); /* all but superblocks */
+    RIG_CHECK(rig, started);
     rig_end(rig);
 }
 
@@ -297,8 +370,10 @@ static const struct test_case cases[] = {
     {"a damaged block is told with what it held, and exit status 4", damaged_tape},
     {"a torn tail has exit status 3, exports, and does not keep the node from starting", torn_tape},
     {"a tape in use is read and told so, and not formatted or grown", tape_in_use},
+    {"a tape is whole at every look while its node writes", busy_tape},
     {"format --force tells what is lost and draws a new incarnation", forced_format},
     {"a grown tape keeps its entries and its node runs on", grown_tape},
+    {"a partition is formatted whole, in place, and only by force again", partition},
 };
 
 TEST_MAIN(cases)
