@@ -91,8 +91,7 @@ static void tape_make(struct rig *rig)
     struct uring_device_options options = {.path = rig->path,
                                            .create = true,
                                            .size_bytes = tape_device_bytes(tape_bytes(&rig->settings)),
-                                           .event_fd = -1,
-                                           .worker_cpu = UINT32_MAX};
+                                           .event_fd = -1};
     struct tape_format_options format = {
         .identity = {.cluster_id = 1, .node_id = 1, .incarnation = 1, .log_name = "cost"},
         .size_bytes = tape_bytes(&rig->settings),
@@ -120,11 +119,8 @@ static void tape_begin(struct rig *rig)
                                 .write_bytes_max = BATCH_BYTES};
     tape.memory_bytes = tape_memory_bytes(&tape, TAPE_CHUNK_BYTES_MAX);
     tape.memory = arena_take(&rig->arena, tape.memory_bytes, 4096);
-    struct uring_device_options options = {.path = rig->path,
-                                           .memory = tape.memory,
-                                           .memory_bytes = tape.memory_bytes,
-                                           .event_fd = -1,
-                                           .worker_cpu = UINT32_MAX};
+    struct uring_device_options options = {
+        .path = rig->path, .memory = tape.memory, .memory_bytes = tape.memory_bytes, .event_fd = -1};
     if (uring_device_open(&rig->arena, &options, &device, error_text) != 0) {
         refuse(rig->path, error_text);
     }

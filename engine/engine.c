@@ -264,6 +264,7 @@ static void fill_status(const struct engine *engine, struct engine_command *comm
     status->tape = engine->report;
     status->tape_free_bytes = tape_free_bytes(engine->tape);
     status->disk_stall_ns = tape_stall_ns(engine->tape, now_ns);
+    status->writes = tape_writes(engine->tape, now_ns);
     status->tape_error = tape_error(engine->tape);
     status->quorum_count = engine->quorum_count;
     status->publisher_count = engine->publishers.count;

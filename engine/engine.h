@@ -107,6 +107,7 @@ struct engine_status {
     struct tape_report tape; /* as opened */
     uint64_t tape_free_bytes;
     uint64_t disk_stall_ns;
+    struct write_summary writes; /* of its tape */
     int tape_error;
     uint32_t quorum_count;
     uint32_t publisher_count;

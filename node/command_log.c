@@ -1,221 +1,159 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The log's tools, on a tape that no node has open. Exit status: 0 good, 1 damaged or unreadable, 2 wrong
- * usage. */
+/* `tally log`: which tool, on which tape, with what filter. */
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "commands.h"
-#include "log_walk.h"
-#include "stream.h"
+#include "config.h"
+#include "log_tools.h"
 #include "uring_device.h"
 
-struct log_options {
-    const char *tape;
-    const char *quorum;
-    const char *out;
-    bool all;
+static const char usage_text[] =
+    "usage: tally log dump TAPE [--quorum NAME] [--from INDEX] [--to INDEX] [--json]\n"
+    "       tally log verify TAPE [--quorum NAME] [--json]\n"
+    "       tally log stats TAPE|-c FILE [--quorum NAME] [--from INDEX] [--to INDEX] [--json]\n"
+    "       tally log export TAPE --quorum NAME --out FILE [--from INDEX] [--to INDEX] [--all] [--json]\n"
+    "TAPE is a file or a partition; nothing is written to it. A tape that a node has open may be read, too.\n"
+    "  --json   dump: one object a line; the others: one object for each tape\n"
+    "  -c FILE  all tapes of a node's configuration, whether it runs or not\n"
+    "  --all    also entries that are not known to be committed\n"
+    "exit status: 0 whole (export: all that is committed was written), 1 it cannot be read or has not what\n"
+    "was asked for, 2 wrong usage, 3 a torn tail and nothing else, 4 damaged, or its records contradict "
+    "each\n"
+    "other\n";
+
+static const struct {
+    const char *name;
+    enum log_status (*run)(const struct log_request *request);
+    const char *options; /* their letters */
+} tools[] = {
+    {"dump", log_dump, "qftj"},
+    {"verify", log_verify, "qj"},
+    {"stats", log_stats, "cqftj"},
+    {"export", log_export, "qoftaj"},
 };
 
-static int usage(void)
+#define TOOL_COUNT (sizeof(tools) / sizeof(tools[0]))
+
+static int usage(FILE *file, int status)
 {
-    fprintf(stderr, "usage: tally log dump TAPE\n"
-                    "       tally log verify TAPE [--quorum NAME]\n"
-                    "       tally log export TAPE --quorum NAME --out FILE [--all]\n");
-    return 2;
+    fputs(usage_text, file);
+    return status;
 }
 
-static bool parse_options(int argc, char **argv, struct log_options *options)
+static bool parse_index(const char *text, uint64_t *ret_index)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long long index = strtoull(text, &end, 10);
+    *ret_index = index;
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
+}
+
+static bool take_option(int option, struct log_request *request, const char **ret_config)
+{
+    switch (option) {
+    case 'q':
+        request->quorum = optarg;
+        request->is_filtered = true;
+        return true;
+    case 'o':
+        request->out = optarg;
+        return true;
+    case 'a':
+        request->all = true;
+        return true;
+    case 'j':
+        request->json = true;
+        return true;
+    case 'c':
+        *ret_config = optarg;
+        return true;
+    case 'f':
+        request->is_filtered = true;
+        return parse_index(optarg, &request->from);
+    case 't':
+        request->is_filtered = true;
+        return parse_index(optarg, &request->to);
+    default:
+        return false;
+    }
+}
+
+/* Either a tape or, in *ret_config, a configuration. */
+static bool parse_options(int argc, char **argv, const char *allowed, struct log_request *request,
+                          const char **ret_config)
 {
     static const struct option known[] = {{"quorum", required_argument, NULL, 'q'},
                                           {"out", required_argument, NULL, 'o'},
+                                          {"from", required_argument, NULL, 'f'},
+                                          {"to", required_argument, NULL, 't'},
                                           {"all", no_argument, NULL, 'a'},
+                                          {"json", no_argument, NULL, 'j'},
                                           {0}};
     int option = 0;
-    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        if (option == 'q') {
-            options->quorum = optarg;
-        } else if (option == 'o') {
-            options->out = optarg;
-        } else if (option == 'a') {
-            options->all = true;
-        } else {
+    while ((option = getopt_long(argc, argv, "c:", known, NULL)) != -1) {
+        if (!strchr(allowed, option) || !take_option(option, request, ret_config)) {
             return false;
         }
     }
-    options->tape = optind + 1 == argc ? argv[optind] : NULL;
-    return options->tape != NULL;
+    request->tape = optind + 1 == argc ? argv[optind] : NULL;
+    return *ret_config ? optind == argc : request->tape != NULL;
 }
 
-static int print_verdict(enum tape_verdict verdict, const struct tape_report *report)
+static enum log_status run_on_tape(struct log_request *request, unsigned tool)
 {
-    printf("tape: %s; cluster %" PRIu64 ", node %" PRIu64 ", incarnation %" PRIx64 ", log %s, opened %" PRIu64
-           " times\n",
-           tape_verdict_name(verdict), report->identity.cluster_id, report->identity.node_id,
-           report->identity.incarnation, report->identity.log_name, report->open_count);
-    printf("      %" PRIu64 " chunks, %" PRIu64 " blocks, %" PRIu64 " records, torn tail of %" PRIu64
-           " bytes\n",
-           report->chunk_count, report->block_count, report->record_count, report->torn_bytes);
-    if (verdict == TAPE_DAMAGED) {
-        printf("      bad block at or below a durable mark at offset %" PRIu64 "\n", report->damage_offset);
-    }
-    return verdict == TAPE_OPEN ? 0 : 1;
-}
-
-static void print_record(void *context, const struct record_head *head, const uint8_t *payload,
-                         uint64_t position)
-{
-    (void)context;
-    (void)payload;
-    printf("%12" PRIu64 "  %016" PRIx64 "  %-13s index %" PRIu64 " term %" PRIu64
-           " length %u arrival %" PRIu64 " log time %" PRIu64 " crc %08x\n",
-           position, head->quorum_number, record_type_name(head->type), head->index, head->term, head->length,
-           head->arrival_ns, head->log_time_ns, head->crc);
-}
-
-static int dump(struct device *device)
-{
-    struct tape_report report = {0};
-    enum tape_verdict verdict = tape_scan(device, print_record, NULL, &report);
-    return print_verdict(verdict, &report);
-}
-
-struct verification {
-    struct stream_state *state;
-    uint64_t next_index;
-    uint64_t fault_index; /* first entry that breaks a rule, 0: none */
-    enum stream_verdict fault;
-    bool hole;
-};
-
-static void verify_entry(void *context, const struct record_head *head, const uint8_t *payload,
-                         uint64_t position)
-{
-    struct verification *verification = context;
-    (void)position;
-    verification->hole |= head->index != verification->next_index;
-    verification->next_index = head->index + 1;
-    enum stream_verdict verdict = stream_apply(verification->state, head->type, head->index, payload,
-                                               head->length - (size_t)RECORD_HEAD_BYTES);
-    if (verdict != STREAM_APPLIED && !verification->fault_index) {
-        verification->fault_index = head->index;
-        verification->fault = verdict;
-    }
-}
-
-static int verify_quorum(struct device *device, const char *name)
-{
-    static struct stream_state state;
-    struct verification verification = {.state = &state, .next_index = 1};
-    stream_state_init(&state);
-    struct log_walk_result result = log_walk(device, name, false, verify_entry, &verification);
-    if (!result.found) {
-        printf("quorum %s: not on this tape\n", name);
-        return 1;
-    }
-    bool good = !result.contradicted && !verification.hole && !verification.fault_index;
-    printf("quorum %s: last index %" PRIu64 ", committed at least %" PRIu64 ", next sequence %" PRIu64
-           ", %s\n",
-           name, result.last_index, result.commit_index, state.next_sequence, good ? "good" : "BAD");
-    if (verification.fault_index) {
-        printf("  entry %" PRIu64 ": %s\n", verification.fault_index,
-               stream_verdict_name(verification.fault));
-    }
-    return good ? 0 : 1;
-}
-
-static int verify(struct device *device, const struct log_options *options)
-{
-    struct recovery recovery;
     struct arena arena;
-    struct tape_report report = {0};
-    int status = 0;
+    char error_text[URING_DEVICE_ERROR_BYTES] = "";
+    struct uring_device_options options = {.path = request->tape, .read_only = true, .event_fd = -1};
     arena_init(&arena);
-    recovery_init(&recovery, &arena, QUORUMS_MAX);
-    enum tape_verdict verdict = tape_scan(device, recovery_visit, &recovery, &report);
-    status = print_verdict(verdict, &report);
-    for (uint32_t i = 0; status == 0 && i < recovery.quorum_count; i++) {
-        if (!options->quorum || strcmp(options->quorum, recovery.quorums[i].name) == 0) {
-            status |= verify_quorum(device, recovery.quorums[i].name);
-        }
+    if (uring_device_open(&arena, &options, &request->device, error_text) != 0) {
+        fprintf(stderr, "tally: %s\n", error_text);
+        arena_fini(&arena);
+        return LOG_STATUS_FAILED;
     }
+    request->in_use = uring_device_is_in_use(request->tape);
+    enum log_status status = tools[tool].run(request);
+    request->device->close(request->device);
     arena_fini(&arena);
     return status;
 }
 
-/* A DATA entry's blocks are BinaryFILE already: length, message, repeated. */
-static void export_entry(void *context, const struct record_head *head, const uint8_t *payload,
-                         uint64_t position)
+/* The worst of all of them; status 4 is worse than 1. */
+static int run_on_config(struct log_request *request, unsigned tool, const char *path)
 {
-    FILE *file = context;
-    (void)position;
-    size_t payload_bytes = head->length - (size_t)RECORD_HEAD_BYTES;
-    if (head->type == RECORD_DATA && payload_bytes > STREAM_DATA_HEAD_BYTES) {
-        fwrite(payload + STREAM_DATA_HEAD_BYTES, 1, payload_bytes - STREAM_DATA_HEAD_BYTES, file);
+    static struct config config;
+    char error_text[CONFIG_ERROR_BYTES] = "";
+    enum log_status worst = LOG_STATUS_WHOLE;
+    if (!config_load(path, &config, error_text)) {
+        fprintf(stderr, "tally: %s\n", error_text);
+        return LOG_STATUS_USAGE;
     }
-}
-
-static int export(struct device *device, const struct log_options *options)
-{
-    if (!options->quorum || !options->out) {
-        return usage();
+    for (unsigned i = 0; i < config.log_count; i++) {
+        request->tape = config.logs[i].path;
+        enum log_status status = run_on_tape(request, tool);
+        worst = status > worst ? status : worst;
     }
-    FILE *file = fopen(options->out, "wbx");
-    if (!file) {
-        fprintf(stderr, "tally: %s: %s\n", options->out, strerror(errno));
-        return 1;
-    }
-    struct log_walk_result result = log_walk(device, options->quorum, options->all, export_entry, file);
-    uint64_t end_index = options->all ? result.last_index : result.commit_index;
-    bool missing = result.visited_count != end_index;
-    bool written = fflush(file) == 0 && !ferror(file) && fsync(fileno(file)) == 0;
-    written &= fclose(file) == 0;
-    if (!written || !result.found || result.verdict != TAPE_OPEN || result.contradicted || missing) {
-        fprintf(stderr, "tally: export of %s: %s\n", options->quorum,
-                !written                      ? "the file could not be written"
-                : result.verdict != TAPE_OPEN ? tape_verdict_name(result.verdict)
-                : !result.found               ? "no such quorum on this tape"
-                : missing                     ? "entries are missing"
-                                              : "its records contradict each other");
-        unlink(options->out);
-        return 1;
-    }
-    printf("exported entries 1..%" PRIu64 " of %s\n", end_index, options->quorum);
-    return 0;
+    return (int)worst;
 }
 
 int command_log(int argc, char **argv)
 {
-    struct log_options options = {0};
-    struct device *device = NULL;
-    struct arena arena;
-    char error_text[256] = "";
-    int status = 2;
-    if (argc < 2 || !parse_options(argc - 1, argv + 1, &options)) {
-        return usage();
+    struct log_request request = {.from = 1, .to = UINT64_MAX};
+    const char *config = NULL;
+    unsigned tool = 0;
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        return usage(stdout, LOG_STATUS_WHOLE);
     }
-    arena_init(&arena);
-    struct uring_device_options device_options = {
-        .path = options.tape, .read_only = true, .event_fd = -1, .worker_cpu = UINT32_MAX};
-    if (uring_device_open(&arena, &device_options, &device, error_text) != 0) {
-        fprintf(stderr, "tally: %s\n", error_text);
-        arena_fini(&arena);
-        return 1;
+    while (argc > 1 && tool < TOOL_COUNT && strcmp(argv[1], tools[tool].name) != 0) {
+        tool++;
     }
-    if (strcmp(argv[1], "dump") == 0) {
-        status = dump(device);
-    } else if (strcmp(argv[1], "verify") == 0) {
-        status = verify(device, &options);
-    } else if (strcmp(argv[1], "export") == 0) {
-        status = export(device, &options);
-    } else {
-        status = usage();
+    if (argc < 2 || tool == TOOL_COUNT ||
+        !parse_options(argc - 1, argv + 1, tools[tool].options, &request, &config) ||
+        (tools[tool].run == log_export && (!request.quorum || !request.out))) {
+        return usage(stderr, LOG_STATUS_USAGE);
     }
-    device->close(device);
-    arena_fini(&arena);
-    return status;
+    return config ? run_on_config(&request, tool, config) : (int)run_on_tape(&request, tool);
 }

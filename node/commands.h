@@ -5,10 +5,10 @@
 #define TALLY_COMMANDS_H
 
 int command_config(int argc, char **argv);    /* config check FILE */
-int command_format(int argc, char **argv);    /* format -c FILE [--quiet] */
+int command_format(int argc, char **argv);    /* format -c FILE [--force | --grow SIZE] */
 int command_node(int argc, char **argv);      /* node -c FILE */
 int command_bootstrap(int argc, char **argv); /* bootstrap -c FILE --quorum NAME --voters 1,2,3 [--here] */
 int command_status(int argc, char **argv);    /* status -c FILE [--json] [--node ID] */
-int command_log(int argc, char **argv);       /* log dump|verify|export TAPE ... */
+int command_log(int argc, char **argv);       /* log dump|verify|stats|export TAPE ...; more exit statuses */
 
 #endif

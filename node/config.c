@@ -52,10 +52,12 @@ static const struct config_key thread_keys[] = {KEY(config_thread, cpu, VALUE_NU
                                                 {0}};
 static const struct config_key log_keys[] = {
     TEXT(config_log, path, true),
-    NAMED("size", config_log, size_bytes, VALUE_BYTES, 1ull << 20, 1ull << 50, true),
+    NAMED("size", config_log, size_bytes, VALUE_BYTES, 1ull << 20, 1ull << 50, false),
     NAMED("chunk", config_log, chunk_bytes, VALUE_BYTES, 64ull << 10, 1ull << 20, false),
     NAMED("memory", config_log, memory_bytes, VALUE_BYTES, 512ull << 10, 1ull << 36, false),
     KEY(config_log, sync, VALUE_SYNC, 0, 0, false),
+    NAMED("slow_write", config_log, slow_write_ns, VALUE_DURATION, MS / 10, 10000 * MS, false),
+    TEXT(config_log, worker_cpus, false),
     {0}};
 static const struct config_key ethdev_keys[] = {
     TEXT(config_ethdev, device, true),
@@ -254,6 +256,7 @@ static bool read_log(const struct reading *reading, const char *section, const c
     struct config_log *log = &config->logs[config->log_count++];
     log->chunk_bytes = 1u << 20;
     log->memory_bytes = 16u << 20;
+    log->slow_write_ns = 10 * MS;
     if (strlen(name) >= sizeof(log->name)) {
         return refuse(reading, section, NULL, "the log's name is too long", "31 characters");
     }

@@ -36,10 +36,13 @@ struct config_thread {
 struct config_log {
     char name[32];
     char path[CONFIG_TEXT_BYTES];
-    uint64_t size_bytes;
+    uint64_t size_bytes; /* 0: what the device has; partitions only */
     uint64_t chunk_bytes;
     uint64_t memory_bytes;
     uint64_t sync; /* enum tape_sync, 0: probe at format */
+    uint64_t slow_write_ns;
+    char worker_cpus[CONFIG_TEXT_BYTES]; /* of io_uring's workers: a list, "any", or empty: without spinning
+                                            threads */
 };
 
 struct config_ethdev {

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cpu_list.h"
+
 static char section_text[CONFIG_TEXT_BYTES];
 
 static const char *thread_section(const struct config_thread *thread)
@@ -75,10 +77,18 @@ static const char *check_logs(const struct config *config, const char **ret_sect
         if ((log->chunk_bytes & (log->chunk_bytes - 1)) != 0) {
             return "chunk must be a power of two";
         }
+        cpu_set_t cpus;
+        if (log->worker_cpus[0] && strcmp(log->worker_cpus, "any") != 0 &&
+            !cpu_list_parse(log->worker_cpus, &cpus)) {
+            return "worker_cpus must be a list of CPUs like 0,2-3, or any";
+        }
+        if (log->size_bytes == 0 && strncmp(log->path, "/dev/", 5) != 0) {
+            return "the key size is missing; only a partition (/dev/...) has a size of its own";
+        }
         if (log->size_bytes % log->chunk_bytes != 0) {
             return "size must be a multiple of chunk";
         }
-        if (log->size_bytes / log->chunk_bytes < 4) {
+        if (log->size_bytes != 0 && log->size_bytes / log->chunk_bytes < 4) {
             return "size must be at least four chunks";
         }
         if (log->memory_bytes / log->chunk_bytes < 4) {

@@ -17,7 +17,7 @@ static const struct {
     {"status", command_status, "what a node knows of itself, its quorums and ports"},
     {"publish", command_publish, "send a BinaryFILE, or lines, into a quorum"},
     {"subscribe", command_subscribe, "receive committed entries"},
-    {"log", command_log, "dump, verify or export a tape that no node has open"},
+    {"log", command_log, "dump, verify, count or export a tape"},
     {"config", command_config, "check configuration files"},
 };
 

@@ -9,6 +9,7 @@
 
 #include "boot_id.h"
 #include "codec_port.h"
+#include "cpu_list.h"
 #include "log_reader.h"
 #include "uring_device.h"
 
@@ -91,6 +92,30 @@ static bool create_dataplane(struct node *node, char *error_text)
     return dataplane_create(&node->arena, &options, &node->dataplane, error_text) == 0;
 }
 
+/* Where the log's io_uring workers run. By themselves they may come to run on the very CPU on which a thread
+ * spins, and then the write waits for the scheduler. NULL: left to the kernel. */
+static const cpu_set_t *workers_place(struct node *node, unsigned index)
+{
+    const struct config *config = &node->config;
+    cpu_set_t *cpus = &node->logs[index].worker_cpus;
+    bool any_spins = false;
+    CPU_ZERO(cpus);
+    if (config->logs[index].worker_cpus[0]) {
+        return cpu_list_parse(config->logs[index].worker_cpus, cpus) ? cpus : NULL;
+    }
+    *cpus = node->allowed_cpus;
+    for (unsigned t = 0; t < config->thread_count; t++) {
+        if (config->threads[t].profile == POLL_SPIN && config->threads[t].cpu < CPU_SETSIZE) {
+            CPU_CLR(config->threads[t].cpu, cpus);
+            any_spins = true;
+        }
+    }
+    if (!any_spins) {
+        CPU_ZERO(cpus);
+    }
+    return CPU_COUNT(cpus) > 0 ? cpus : NULL;
+}
+
 static bool open_devices(struct node *node, unsigned index, void *memory, size_t memory_bytes,
                          char *error_text)
 {
@@ -105,9 +130,8 @@ static bool open_devices(struct node *node, unsigned index, void *memory, size_t
                                            .memory = memory,
                                            .memory_bytes = memory_bytes,
                                            .event_fd = place->event_fd,
-                                           .worker_cpu = UINT32_MAX};
-    struct uring_device_options reader_options = {
-        .path = log->path, .read_only = true, .event_fd = -1, .worker_cpu = UINT32_MAX};
+                                           .worker_cpus = workers_place(node, index)};
+    struct uring_device_options reader_options = {.path = log->path, .read_only = true, .event_fd = -1};
     return uring_device_open(&node->arena, &options, &place->device, error_text) == 0 &&
            uring_device_open(&node->arena, &reader_options, &place->reader_device, error_text) == 0;
 }
@@ -131,7 +155,8 @@ static bool accept_tape(const struct config_log *log, enum tape_verdict verdict,
             report->identity.log_name, (unsigned long long)report->damage_offset);
         return false;
     }
-    if (report->size_bytes != log->size_bytes || report->chunk_bytes != log->chunk_bytes) {
+    if ((log->size_bytes != 0 && report->size_bytes != log->size_bytes) ||
+        report->chunk_bytes != log->chunk_bytes) {
         snprintf(error_text, NODE_ERROR_BYTES,
                  "log %s (%s): formatted with size %llu and chunk %u, the configuration says %llu and %llu",
                  log->name, log->path, (unsigned long long)report->size_bytes, report->chunk_bytes,
@@ -168,7 +193,8 @@ static bool open_log(struct node *node, unsigned index, char *error_text)
                  .memory_chunks = (uint32_t)(log->memory_bytes / log->chunk_bytes),
                  .reader_chunks = 4,
                  .write_bytes_max = (uint32_t)(log->chunk_bytes / 2),
-                 .boot_id = boot_id_read()},
+                 .boot_id = boot_id_read(),
+                 .slow_write_ns = log->slow_write_ns},
     };
     memcpy(options.tape.identity.log_name, log->name, sizeof(log->name));
     options.tape.memory_bytes = tape_memory_bytes(&options.tape, (uint32_t)log->chunk_bytes);
@@ -268,6 +294,8 @@ static bool start_threads(struct node *node, char *error_text)
 bool node_start(struct node *node, char *error_text)
 {
     arena_init(&node->arena);
+    CPU_ZERO(&node->allowed_cpus);
+    (void)sched_getaffinity(0, sizeof(node->allowed_cpus), &node->allowed_cpus);
     if (!start_eal(node, error_text)) {
         return false;
     }

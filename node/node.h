@@ -3,6 +3,8 @@
 #ifndef TALLY_NODE_H
 #define TALLY_NODE_H
 
+#include <sched.h>
+
 #include "config.h"
 #include "consensus_core.h"
 
@@ -12,8 +14,9 @@ struct node_log {
     struct device *device;
     struct device *reader_device;
     struct consensus_core *core;
-    struct lcore *lcore; /* that polls the core */
-    int event_fd;        /* signalled by the kernel when a write is finished */
+    struct lcore *lcore;   /* that polls the core */
+    int event_fd;          /* signalled by the kernel when a write is finished */
+    cpu_set_t worker_cpus; /* where io_uring's workers run; none: anywhere */
     struct log_reader *reader;
 };
 
@@ -24,6 +27,7 @@ struct node_dataplane_core { /* one part of an lcore */
 
 struct node {
     struct config config;
+    cpu_set_t allowed_cpus; /* of this process, before its threads took theirs */
     struct arena arena;
     struct dataplane *dataplane;
     const char *shm_peer_paths[NODES_MAX]; /* the dataplane goes on reading them */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cpu_list.h"
 #include "frame.h"
 #include "replicator_names.h"
 
@@ -129,8 +130,51 @@ static bool put_quorums(struct node *node, bool json, struct text *text)
     return true;
 }
 
+static void put_slow_json(struct text *text, const char *name, const struct slow_write *slow)
+{
+    put(text, ",\"%s\":{\"queued_ns\":%llu,\"device_ns\":%llu,\"unseen_ns\":%llu,\"cause\":\"%s\"}", name,
+        U(slow->queued_ns), U(slow->device_ns), U(slow->unseen_ns), write_cause_name(slow->cause));
+}
+
+static void put_writes_json(struct text *text, const struct write_summary *writes, const char *workers)
+{
+    put(text,
+        "\"worker_cpus\":\"%s\",\"writes\":{\"count\":%llu,\"p50_ns\":%llu,\"p99_ns\":%llu,\"max_ns\":%llu,"
+        "\"slow_limit_ns\":%llu,\"slow_count\":%llu",
+        workers, U(writes->count), U(writes->p50_ns), U(writes->p99_ns), U(writes->maximum_ns),
+        U(writes->slow_limit_ns), U(writes->slow_count));
+    if (writes->slow_count) {
+        put(text, ",\"last_slow_age_ns\":%llu", U(writes->last_age_ns));
+        put_slow_json(text, "last_slow", &writes->last);
+        put_slow_json(text, "worst_slow", &writes->worst);
+    }
+    put(text, "}");
+}
+
+static void put_slow(struct text *text, const struct slow_write *slow)
+{
+    put(text, "%.1f ms (queue %.1f, device %.1f, core %.1f): %s",
+        (double)(slow->queued_ns + slow->device_ns + slow->unseen_ns) / 1e6, (double)slow->queued_ns / 1e6,
+        (double)slow->device_ns / 1e6, (double)slow->unseen_ns / 1e6, write_cause_name(slow->cause));
+}
+
+static void put_writes(struct text *text, const struct write_summary *writes, const char *workers)
+{
+    put(text, "  %llu writes, p50 %.1f us, p99 %.1f us, max %.1f us; workers on CPUs %s\n", U(writes->count),
+        (double)writes->p50_ns / 1e3, (double)writes->p99_ns / 1e3, (double)writes->maximum_ns / 1e3,
+        workers);
+    if (writes->slow_count) {
+        put(text, "  %llu writes slower than %.1f ms; last %.1f s ago, ", U(writes->slow_count),
+            (double)writes->slow_limit_ns / 1e6, (double)writes->last_age_ns / 1e9);
+        put_slow(text, &writes->last);
+        put(text, "; worst ");
+        put_slow(text, &writes->worst);
+        put(text, "\n");
+    }
+}
+
 static void put_log(struct text *text, const struct config_log *log, const struct engine_status *status,
-                    bool json, bool first)
+                    const char *workers, bool json, bool first)
 {
     if (json) {
         put(text,
@@ -138,12 +182,14 @@ static void put_log(struct text *text, const struct config_log *log, const struc
             "\"error\":%d,\"stall_ns\":%llu,\"open_count\":%llu,\"entries\":%llu,\"busy\":%llu,\"refused\":%"
             "llu,"
             "\"publishers\":%u,\"subscribers\":%u,\"commit_p50_ns\":%llu,\"commit_p99_ns\":%llu,"
-            "\"commit_max_ns\":%llu}",
+            "\"commit_max_ns\":%llu,",
             first ? "" : ",", log->name, log->path, U(status->tape.size_bytes), U(status->tape_free_bytes),
             sync_name(status->tape.sync), status->tape_error, U(status->disk_stall_ns),
             U(status->tape.open_count), U(status->entry_count), U(status->busy_count),
             U(status->refused_count), status->publisher_count, status->subscriber_count,
             U(status->commit_p50_ns), U(status->commit_p99_ns), U(status->commit_maximum_ns));
+        put_writes_json(text, &status->writes, workers);
+        put(text, "}");
         return;
     }
     put(text, "log %s: %s, %llu of %llu MiB free, sync %s", log->name, log->path,
@@ -158,6 +204,7 @@ static void put_log(struct text *text, const struct config_log *log, const struc
             U(status->entry_count), (double)status->commit_p50_ns / 1e3, (double)status->commit_p99_ns / 1e3,
             (double)status->commit_maximum_ns / 1e3);
     }
+    put_writes(text, &status->writes, workers);
 }
 
 static bool put_logs(struct node *node, bool json, struct text *text)
@@ -167,7 +214,11 @@ static bool put_logs(struct node *node, bool json, struct text *text)
         if (!status) {
             return false;
         }
-        put_log(text, &node->config.logs[core], status, json, core == 0);
+        char workers[CONFIG_TEXT_BYTES] = "any";
+        if (CPU_COUNT(&node->logs[core].worker_cpus) > 0) {
+            cpu_list_write(&node->logs[core].worker_cpus, workers, sizeof(workers));
+        }
+        put_log(text, &node->config.logs[core], status, workers, json, core == 0);
     }
     return true;
 }

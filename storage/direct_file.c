@@ -63,6 +63,9 @@ static int open_explain(const struct uring_device_options *options, int error, c
     case -EPERM:
         remedy = ": this user may not open it";
         break;
+    case -EBUSY:
+        remedy = ": it is mounted, or something else of this machine uses it";
+        break;
     case -EWOULDBLOCK:
         remedy = ": another process has it open for writing";
         break;
@@ -141,11 +144,31 @@ static int lock(int fd)
     return 0;
 }
 
+/* Partitions have the length that they have. */
+static int file_extend(int fd, uint64_t size_bytes)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0) {
+        return -errno;
+    }
+    if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size >= size_bytes) {
+        return 0;
+    }
+    int error = -posix_fallocate(fd, 0, (off_t)size_bytes);
+    return error == 0 && fsync(fd) != 0 ? -errno : error;
+}
+
 static int prepare(int fd, const struct uring_device_options *options, struct direct_file *ret_file)
 {
     int error = options->read_only ? 0 : lock(fd);
     if (error) {
         return error;
+    }
+    if (options->extend) {
+        error = file_extend(fd, options->size_bytes);
+        if (error) {
+            return error;
+        }
     }
     if (options->create) {
         /* the space is taken before hours of zeros are written */
@@ -162,7 +185,7 @@ int direct_file_open(const struct uring_device_options *options, struct direct_f
                      char *error_text)
 {
     int flags = O_DIRECT | O_CLOEXEC | (options->read_only ? O_RDONLY : O_RDWR);
-    flags |= options->create ? O_CREAT | O_EXCL : 0;
+    flags |= options->create ? O_CREAT | O_EXCL : options->exclusive ? O_EXCL : 0;
     int fd = open(options->path, flags, 0600);
     if (fd < 0) {
         int error = -errno;

@@ -84,11 +84,15 @@ static struct probe_figures measure(struct device *device, const struct probe_op
 }
 
 /* Really written, so that the appends meet blocks that exist. */
-static int zero_file(struct arena *arena, const char *path, void *bytes, char *error_text)
+static int zero_file(struct arena *arena, const struct probe_options *probe, const char *path, void *bytes,
+                     char *error_text)
 {
     struct device *device;
-    struct uring_device_options options = {
-        .path = path, .create = true, .size_bytes = FILE_BYTES, .event_fd = -1, .worker_cpu = UINT_MAX};
+    struct uring_device_options options = {.path = path,
+                                           .create = !probe->in_place,
+                                           .exclusive = probe->in_place,
+                                           .size_bytes = FILE_BYTES,
+                                           .event_fd = -1};
     int error = uring_device_open(arena, &options, &device, error_text);
     if (error) {
         return error;
@@ -112,7 +116,7 @@ static int probe_method(struct arena *arena, const struct probe_options *options
                                                   .memory = bytes,
                                                   .memory_bytes = APPEND_BYTES,
                                                   .event_fd = -1,
-                                                  .worker_cpu = options->worker_cpu};
+                                                  .worker_cpus = options->worker_cpus};
     int error = uring_device_open(arena, &device_options, &device, error_text);
     if (error) {
         return error;
@@ -138,7 +142,7 @@ static int probe_file(struct arena *arena, const struct probe_options *options, 
                       struct probe_result *ret_result, char *error_text)
 {
     void *bytes = arena_take(arena, APPEND_BYTES, 4096);
-    int error = zero_file(arena, path, bytes, error_text);
+    int error = zero_file(arena, options, path, bytes, error_text);
     if (!error) {
         error = probe_method(arena, options, path, bytes, TAPE_SYNC_FDATASYNC, &ret_result->fdatasync,
                              error_text);
@@ -157,15 +161,20 @@ int probe_sync(const struct probe_options *options, struct probe_result *ret_res
 {
     char path[PATH_MAX];
     struct arena arena;
-    if (snprintf(path, sizeof(path), "%s.probe", options->path) >= (int)sizeof(path)) {
+    if (snprintf(path, sizeof(path), options->in_place ? "%s" : "%s.probe", options->path) >=
+        (int)sizeof(path)) {
         snprintf(error_text, URING_DEVICE_ERROR_BYTES, "the path is too long");
         return -ENAMETOOLONG;
     }
-    unlink(path); /* of a probe that was killed */
+    if (!options->in_place) {
+        unlink(path); /* of a probe that was killed */
+    }
     *ret_result = (struct probe_result){0};
     arena_init(&arena);
     int error = probe_file(&arena, options, path, ret_result, error_text);
-    unlink(path);
+    if (!options->in_place) {
+        unlink(path);
+    }
     arena_fini(&arena);
     if (!error) {
         ret_result->choice = probe_choose(&ret_result->fdatasync, &ret_result->dsync);

@@ -5,6 +5,7 @@
 #ifndef TALLY_PROBE_H
 #define TALLY_PROBE_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,8 +17,9 @@
 
 struct probe_options {
     const char *path; /* of the tape to be: a file beside it, PATH.probe, is written and removed */
-    bool spins; /* the owner spins while it waits; else it yields 200 times, then sleeps 50 us at a time */
-    unsigned worker_cpu; /* as in uring_device.h */
+    bool in_place; /* the path is a partition: its first bytes are written over, nothing is made beside it */
+    bool spins;    /* the owner spins while it waits; else it yields 200 times, then sleeps 50 us at a time */
+    const cpu_set_t *worker_cpus; /* as in uring_device.h */
 };
 
 /* Of 4 KiB appends, from submission to durable. */

@@ -16,6 +16,7 @@
 #include "arena.h"
 #include "device.h"
 #include "tape_report.h"
+#include "write_watch.h"
 
 struct tape;
 struct tape_reader;
@@ -35,6 +36,7 @@ struct tape_options {
     uint32_t reader_chunks;        /* chunks of memory for reads from disk, at least 2 */
     uint32_t write_bytes_max;      /* one write; at most chunk_bytes / 2 */
     uint64_t boot_id;              /* of this boot of the machine */
+    uint64_t slow_write_ns;        /* a write that takes longer is kept apart; 0: WRITE_WATCH_SLOW_NS */
     /* Where the memory of chunks comes from, so that a device can register it; NULL: from the arena. */
     void *memory;
     size_t memory_bytes;
@@ -96,6 +98,9 @@ uint64_t tape_durable_position(const struct tape *tape); /* volatile mode: writt
 /* Age of the oldest unfinished write, or 0. */
 uint64_t tape_stall_ns(const struct tape *tape, uint64_t now_ns);
 
+/* How long writes took since it was opened; `now_ns` of the clock that polls it. */
+struct write_summary tape_writes(const struct tape *tape, uint64_t now_ns);
+
 /* 0, or the -errno that stopped it for good. */
 bool tape_is_writing(const struct tape *tape); /* a write of its own is under way */
 int tape_error(const struct tape *tape);
@@ -116,9 +121,9 @@ tape_reserve_bytes(const struct tape *tape); /* kept for what must still be writ
 /* Enough was appended since the last one began, or room runs short. */
 bool tape_checkpoint_is_due(const struct tape *tape);
 
-/* Appends the marker; the records of `quorum_count` quorums follow in as many turns as it takes, each quorum's
- * within one turn. `keep_position`: records from there on are still needed besides (0: none before the
- * checkpoint). 0, or an error of tape_reserve: nothing was appended. */
+/* Appends the marker; the records of `quorum_count` quorums follow in as many turns as it takes, each
+ * quorum's within one turn. `keep_position`: records from there on are still needed besides (0: none before
+ * the checkpoint). 0, or an error of tape_reserve: nothing was appended. */
 int tape_checkpoint_begin(struct tape *tape, uint32_t quorum_count, uint64_t keep_position);
 
 /* All of it is appended. It holds, and frees what is older than the checkpoint before it, when it is durable

@@ -7,6 +7,7 @@
 #include "tape_index.h"
 #include "tape_layout.h"
 #include "tape_reader.h"
+#include "write_watch.h"
 
 /* One write is in flight at a time; it spans at most the end of one chunk and the start of the next. */
 #define BATCH_RANGES_MAX 2
@@ -69,6 +70,7 @@ struct tape {
     uint64_t durable_end_position; /* start of the first block that is not durable */
     uint64_t quiet_since_ns; /* when the newest record was submitted; 0: attested, or nothing to attest */
     struct batch batch;
+    struct write_watch *watch;
 
     struct tape_index index;
     uint32_t *chunk_ends; /* per chunk: where its blocks end, once the next one has begun */

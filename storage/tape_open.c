@@ -100,6 +100,8 @@ static struct tape *tape_create(struct arena *arena, struct device *device,
     ASSERT(options->write_bytes_max <= superblock->chunk_bytes / 2);
     ASSERT(options->write_bytes_max % TAPE_BLOCK_BYTES_MAX == 0);
     tape->device = device;
+    tape->watch = ARENA_NEW(arena, struct write_watch);
+    write_watch_init(tape->watch, options->slow_write_ns);
     tape->superblock = *superblock;
     tape->chunk_count_max = superblock->size_bytes / superblock->chunk_bytes;
     tape->chunk_mask = superblock->chunk_bytes - 1;

@@ -104,13 +104,20 @@ static unsigned batch_start(struct tape *tape, uint64_t now_ns)
     }
     tape->batch.tag++;
     tape->batch.started_ns = now_ns;
+    write_watch_submit(tape->watch, now_ns);
     batch_submit(tape);
     return 1;
 }
 
 unsigned tape_submit(struct tape *tape, uint64_t now_ns)
 {
-    if (tape->error || tape->batch.range_count > 0) {
+    if (tape->error) {
+        return 0;
+    }
+    if (tape->batch.range_count > 0) {
+        if (tape->block_record_count > 0) {
+            write_watch_want(tape->watch, now_ns);
+        }
         return 0;
     }
     if (tape->block_record_count > 0) {
@@ -131,7 +138,7 @@ static void batch_finish(struct tape *tape)
     batch->range_count = 0;
 }
 
-static unsigned completions_reap(struct tape *tape)
+static unsigned completions_reap(struct tape *tape, uint64_t now_ns)
 {
     struct device_completion completions[BATCH_RANGES_MAX];
     struct batch *batch = &tape->batch;
@@ -153,7 +160,10 @@ static unsigned completions_reap(struct tape *tape)
     awaited = 1;
 #endif
     if (batch->completed_count == awaited && !tape->error) {
+        write_watch_complete(tape->watch, now_ns);
         batch_finish(tape);
+    } else {
+        write_watch_miss(tape->watch, now_ns);
     }
     return count;
 }
@@ -185,7 +195,7 @@ unsigned tape_poll(struct tape *tape, uint64_t now_ns)
     }
     if (tape->batch.range_count > 0) {
         batch_submit(tape);
-        work += completions_reap(tape);
+        work += completions_reap(tape, now_ns);
     } else if (attest_is_due(tape) && now_ns >= tape->quiet_since_ns + ATTEST_AFTER_NS) {
         work += attest(tape, now_ns);
     }
@@ -215,6 +225,11 @@ uint64_t tape_stall_ns(const struct tape *tape, uint64_t now_ns)
     return batch->range_count > 0 && now_ns > batch->started_ns ? now_ns - batch->started_ns : 0;
 }
 
+struct write_summary tape_writes(const struct tape *tape, uint64_t now_ns)
+{
+    return write_watch_summary(tape->watch, now_ns);
+}
+
 bool tape_is_writing(const struct tape *tape)
 {
     return tape->batch.range_count > 0;
@@ -237,7 +252,7 @@ static void close_wait(struct tape *tape)
     const struct timespec pause = {0, 20000};
     while (tape->batch.range_count > 0 && !tape->error) {
         batch_submit(tape);
-        if (completions_reap(tape) == 0) {
+        if (completions_reap(tape, tape->batch.started_ns) == 0) {
             nanosleep(&pause, NULL);
         }
     }

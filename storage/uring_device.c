@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -40,7 +41,8 @@ struct uring_device {
     struct cached_file cached; /* volatile mode */
     const uint8_t *memory;
     size_t memory_bytes;
-    unsigned worker_cpu;
+    bool binds_workers;
+    cpu_set_t worker_cpus;
     unsigned in_flight;
     struct slot slots[SLOT_COUNT];
     struct io_uring ring;
@@ -67,7 +69,6 @@ static int uring_write(struct device *device, uint64_t offset, const void *bytes
  * the empty request before it. Failing to set it costs latency, not correctness. */
 static void workers_bind(struct uring_device *uring)
 {
-    cpu_set_t cpus;
     struct io_uring_cqe *cqe;
     struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
     io_uring_prep_nop(sqe);
@@ -75,9 +76,7 @@ static void workers_bind(struct uring_device *uring)
         return;
     }
     io_uring_cqe_seen(&uring->ring, cqe);
-    CPU_ZERO(&cpus);
-    CPU_SET(uring->worker_cpu, &cpus);
-    (void)io_uring_register_iowq_aff(&uring->ring, sizeof(cpus), &cpus);
+    (void)io_uring_register_iowq_aff(&uring->ring, sizeof(uring->worker_cpus), &uring->worker_cpus);
 }
 
 /* The ring belongs to the thread that enables it, which need not be the one that opened the device. */
@@ -91,7 +90,7 @@ static int ring_enable(struct uring_device *uring)
         return -errno;
     }
     uring->enabled = true;
-    if (uring->worker_cpu < CPU_SETSIZE) {
+    if (uring->binds_workers) {
         workers_bind(uring);
     }
     return 0;
@@ -355,7 +354,10 @@ int uring_device_open(struct arena *arena, const struct uring_device_options *op
     uring->fd = file.fd;
     cached_file_init(&uring->cached, file.fd, file.size_bytes);
     uring->sync = options->sync;
-    uring->worker_cpu = options->worker_cpu;
+    uring->binds_workers = options->worker_cpus != NULL;
+    if (options->worker_cpus) {
+        uring->worker_cpus = *options->worker_cpus;
+    }
     error = options->read_only ? 0 : writer_prepare(uring, options, error_text);
     if (!error && !options->create) {
         page_cache_use(uring);
@@ -369,4 +371,15 @@ int uring_device_open(struct arena *arena, const struct uring_device_options *op
     }
     *ret_device = &uring->port;
     return 0;
+}
+
+bool uring_device_is_in_use(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    bool in_use = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd); /* and with it the lock */
+    return in_use;
 }

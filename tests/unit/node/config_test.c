@@ -159,7 +159,22 @@ static void test_no_ini(void)
     CHECK(strstr(error_text, "cannot be read") != NULL);
 }
 
+static void test_log_keys(void)
+{
+    CHECK(load_changed("size = 64M\n", "size = 64M\nslow_write = 2ms\nworker_cpus = 0,2-3\n"));
+    CHECK_EQUAL(config.logs[0].slow_write_ns, 2000000);
+    CHECK_STRING(config.logs[0].worker_cpus, "0,2-3");
+    CHECK(load_changed("size = 64M\n", "size = 64M\nworker_cpus = any\n"));
+    CHECK_EQUAL(config.logs[0].slow_write_ns, 10000000);
+    CHECK_STRING(refusal_of("size = 64M\n", "size = 64M\nworker_cpus = 3-1\n"),
+                 "15: [log main]: worker_cpus must be a list of CPUs like 0,2-3, or any");
+    CHECK(strstr(refusal_of("size = 64M\n", ""), "the key size is missing"));
+    CHECK(load_changed("path = /t/tape\nsize = 64M\n", "path = /dev/sdz1\n"));
+    CHECK_EQUAL(config.logs[0].size_bytes, 0);
+}
+
 static const struct test_case cases[] = {
+    {"slow writes, workers and a partition's own size can be said", test_log_keys},
     {"a good file is read, with its defaults", test_good},
     {"times and sizes need their units and stay in range", test_units},
     {"what is unknown is refused with its line and what is allowed", test_unknown},

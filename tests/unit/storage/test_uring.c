@@ -31,7 +31,7 @@ static char error_text[URING_DEVICE_ERROR_BYTES];
 
 static struct uring_device_options device_options(void)
 {
-    return (struct uring_device_options){.path = path, .event_fd = -1, .worker_cpu = UINT_MAX};
+    return (struct uring_device_options){.path = path, .event_fd = -1};
 }
 
 static struct tape_identity identity(void)
@@ -65,7 +65,10 @@ static struct device *device_open(int event_fd, void **ret_memory)
     options.memory = *ret_memory;
     options.memory_bytes = MEMORY_BYTES;
     options.event_fd = event_fd;
-    options.worker_cpu = 0;
+    cpu_set_t first;
+    CPU_ZERO(&first);
+    CPU_SET(0, &first);
+    options.worker_cpus = &first;
     uring_device_open(&arena, &options, &device, error_text);
     CHECK_STRING(error_text, "");
     return device;
@@ -372,7 +375,7 @@ static void a_volatile_write_without_its_page_is_an_error(void)
 
 static void a_probe_measures_and_chooses(void)
 {
-    struct probe_options options = {.path = path, .worker_cpu = UINT_MAX};
+    struct probe_options options = {.path = path};
     struct probe_result result;
     error_text[0] = '\0';
     probe_sync(&options, &result, error_text);
