@@ -193,13 +193,18 @@ static bool walk_step(struct walk *walk)
 
 /* ---- what ended the chain ---- */
 
-/* Whether a chunk head of this tape stands there, by itself; errors count as no. */
+/* Whether a chunk head of this tape stands there, by itself. One that cannot be read must not count as none:
+ * what it would have led to may prove damage. */
 static bool chunk_head_is_there(struct walk *walk, uint64_t sequence, struct block_head *ret_head)
 {
     _Alignas(4096) uint8_t bytes[CHUNK_HEAD_SPACE_BYTES];
     const struct superblock *superblock = walk->options->superblock;
     struct device *device = walk->options->device;
-    if (device->read(device, chunk_device_offset(superblock, sequence), bytes, sizeof(bytes)) != 0) {
+    int error = device->read(device, chunk_device_offset(superblock, sequence), bytes, sizeof(bytes));
+    if (error) {
+#ifndef TALLY_MUTANT_TAPE_PROBE_ERROR_IGNORED
+        walk->error = error;
+#endif
         return false;
     }
     return block_check(bytes, sizeof(bytes), 0, sequence, superblock->incarnation, ret_head);
@@ -285,6 +290,9 @@ static enum tape_verdict judge_end(struct walk *walk)
     const struct walk_end *at = &walk->at;
     struct block_head newest_head = {0};
     uint64_t newest = newest_chunk_find(walk, &newest_head);
+    if (walk->error) {
+        return TAPE_READ_ERROR;
+    }
     uint64_t last = at->chunk_sequence + 2 > newest ? at->chunk_sequence + 2 : newest;
     last = last > walk->chunk_count_max ? walk->chunk_count_max : last;
     for (uint64_t sequence = at->chunk_sequence ? at->chunk_sequence : 1; sequence <= last; sequence++) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is said of a tape with any one bit flipped, cut off anywhere, or with any one operation failed. */
+/* What is said of a tape with any one bit flipped, cut off anywhere, or with any one operation failed.
+ *
+ *     test_storage_faults [--quick | --case N] */
 #include <errno.h>
 
 #include "tape_life.h"
@@ -15,6 +17,7 @@ struct blocks {
 };
 
 static struct life life;
+static bool quick; /* one bit of each byte, in builds that are slow */
 
 static void block_note(void *context, const struct tape_block_view *view)
 {
@@ -25,8 +28,19 @@ static void block_note(void *context, const struct tape_block_view *view)
     blocks->record_count += view->record_count;
 }
 
-/* A closed tape: blocks in two chunks, all of them known to be durable by the attest block at their end. */
-static void small_tape(struct blocks *ret_blocks)
+/* An idle tape attests its last block. */
+static void attest(void)
+{
+    life.now_ns += 50000000;
+    tape_poll(life.tape, life.now_ns);
+    CHECK_EQUAL(record_device_pending(life.device), 1);
+    record_device_complete(life.device, 0);
+    tape_poll(life.tape, life.now_ns);
+}
+
+/* A tape with blocks in all chunks up to `chunk`; `attested`: all of them are known to be durable by the
+ * attest block at their end. */
+static void small_tape(uint64_t chunk, bool attested, struct blocks *ret_blocks)
 {
     bool good = false;
     struct tape_report report;
@@ -36,7 +50,8 @@ static void small_tape(struct blocks *ret_blocks)
     }
     CHECK(life_begin(&life, 5, TAPE_SYNC_FDATASYNC));
     CHECK_EQUAL(life_open(&life, &good), TAPE_OPEN);
-    for (unsigned n = 0; n < 7 || life.records[life.count - 1].position < 2u * RIG_CHUNK_BYTES + 6000; n++) {
+    for (unsigned n = 0; n < 7 || life.records[life.count - 1].position < chunk * RIG_CHUNK_BYTES + 6000;
+         n++) {
         struct rig rig = {.tape = life.tape};
         struct life_record *record = &life.records[life.count++];
         *record = (struct life_record){.type = RECORD_DATA,
@@ -53,17 +68,15 @@ static void small_tape(struct blocks *ret_blocks)
         }
     }
     life_flush(&life);
-    life.now_ns += 50000000;
-    tape_poll(life.tape, life.now_ns);
-    CHECK_EQUAL(record_device_pending(life.device), 1);
-    record_device_complete(life.device, 0);
-    tape_poll(life.tape, life.now_ns);
+    if (attested) {
+        attest();
+    }
     record_device_forget(life.device);
     CHECK_EQUAL(tape_scan_blocks(record_device_port(life.device), block_note, NULL, ret_blocks, &report),
                 TAPE_OPEN);
     CHECK_EQUAL(ret_blocks->record_count, life.count);
-    CHECK_EQUAL(ret_blocks->views[ret_blocks->count - 1].kind, BLOCK_ATTEST);
-    CHECK(ret_blocks->views[ret_blocks->count - 1].chunk_sequence >= 2);
+    CHECK_EQUAL(ret_blocks->views[ret_blocks->count - 1].kind, attested ? BLOCK_ATTEST : BLOCK_RECORDS);
+    CHECK(ret_blocks->views[ret_blocks->count - 1].chunk_sequence >= chunk);
 }
 
 /* The block whose checksum covers that byte of the device; count: none does. */
@@ -84,23 +97,35 @@ static void flip(uint64_t offset, unsigned bit)
     record_device_put(life.device, offset, &byte, 1);
 }
 
+/* Whether a whole block behind that one says that it was durable. */
+static bool is_proved(const struct blocks *blocks, unsigned block)
+{
+    bool proved = false;
+    for (unsigned i = block + 1; i < blocks->count; i++) {
+        proved |= blocks->views[i].durable_block >= blocks->views[block].block_sequence;
+    }
+    return proved;
+}
+
 static void flip_judge(const struct blocks *blocks, uint64_t offset, unsigned bit)
 {
     uint32_t count;
     struct tape_report report;
     enum tape_verdict verdict;
     unsigned block = block_at(blocks, offset);
-    bool in_attest = block == blocks->count - 1;
     record_device_keep(life.device);
     flip(offset, bit);
     bool good = life_comes_back(&life, life.device, 0, &count, &report, &verdict);
     record_device_go_back(life.device);
     record_device_forget(life.device);
     CHECK(good);
-    if (block == blocks->count || in_attest) {
+    if (block == blocks->count) {
         CHECK_EQUAL(verdict, TAPE_OPEN);
         CHECK_EQUAL(count, life.count);
-        CHECK(!in_attest || report.torn_bytes > 0);
+    } else if (!is_proved(blocks, block)) {
+        CHECK_EQUAL(verdict, TAPE_OPEN);
+        CHECK_EQUAL(count, blocks->records_before[block]);
+        CHECK(report.torn_bytes > 0);
     } else {
         CHECK_EQUAL(verdict, TAPE_DAMAGED);
         CHECK_EQUAL(report.damage_offset, blocks->views[block].device_offset);
@@ -111,7 +136,7 @@ static void flip_judge(const struct blocks *blocks, uint64_t offset, unsigned bi
 static void every_bit(void)
 {
     struct blocks blocks;
-    small_tape(&blocks);
+    small_tape(2, true, &blocks);
     uint64_t end = blocks.views[blocks.count - 1].device_offset + 4096;
     uint64_t flips = 0;
     for (uint64_t offset = 0; offset < end; offset++) {
@@ -120,12 +145,29 @@ static void every_bit(void)
         if (!superblock && offset < TAPE_DATA_OFFSET) {
             continue; /* nothing is read there */
         }
-        for (unsigned bit = 0; bit < 8; bit++) {
+        for (unsigned bit = quick ? offset % 8 : 0; bit < 8; bit += quick ? 8 : 1) {
             flip_judge(&blocks, offset, bit);
             flips++;
         }
     }
     printf("# %llu flips in %u blocks\n", (unsigned long long)flips, blocks.count);
+}
+
+/* The last batch is not attested: damage in it looks like a torn tail, in any other it does not.
+ */
+static void every_byte_without_attest(void)
+{
+    struct blocks blocks;
+    unsigned cut = 0;
+    small_tape(2, false, &blocks);
+    for (unsigned i = 0; i < blocks.count; i++) {
+        for (uint32_t at = 0; at < blocks.views[i].length; at++) {
+            flip_judge(&blocks, blocks.views[i].device_offset + at, at % 8);
+        }
+        cut += !is_proved(&blocks, i);
+    }
+    CHECK(cut > 0);
+    CHECK(cut < blocks.count / 2);
 }
 
 static void both_superblocks(void)
@@ -134,7 +176,7 @@ static void both_superblocks(void)
     uint32_t count;
     struct tape_report report;
     enum tape_verdict verdict;
-    small_tape(&blocks);
+    small_tape(2, true, &blocks);
     record_device_keep(life.device);
     flip(100, 0);
     flip(SUPERBLOCK_COPY_OFFSET + 2000, 7);
@@ -144,14 +186,15 @@ static void both_superblocks(void)
     record_device_go_back(life.device);
 }
 
-/* A file that was cut off, at every sector: what is missing is told before anything is written. */
+/* A file that was cut off, at every sector, in the superblock at every byte: what is missing is told before
+ * anything is written. */
 static void every_length(void)
 {
     struct blocks blocks;
-    small_tape(&blocks);
+    small_tape(2, true, &blocks);
     struct device *port = record_device_port(life.device);
     uint64_t whole = port->size_bytes;
-    for (uint64_t length = 0; length < whole; length += RECORD_SECTOR_BYTES) {
+    for (uint64_t length = 0; length < whole; length += length < SUPERBLOCK_BYTES ? 1 : RECORD_SECTOR_BYTES) {
         uint32_t count;
         struct tape_report report;
         enum tape_verdict verdict;
@@ -165,18 +208,64 @@ static void every_length(void)
     }
 }
 
+/* From there on all is zero, as if nothing had ever been written: what stood before it is found, and no more.
+ */
+static void every_end(void)
+{
+    static const uint8_t zeros[RECORD_SECTOR_BYTES];
+    struct blocks blocks;
+    small_tape(2, true, &blocks);
+    uint64_t end = blocks.views[blocks.count - 1].device_offset;
+    for (uint64_t cut = end - end % RECORD_SECTOR_BYTES; cut >= TAPE_DATA_OFFSET;
+         cut -= RECORD_SECTOR_BYTES) {
+        uint32_t count;
+        uint32_t expected = 0;
+        struct tape_report report;
+        enum tape_verdict verdict;
+        record_device_put(life.device, cut, zeros, sizeof(zeros));
+        for (unsigned i = 0; i < blocks.count; i++) {
+            bool whole = blocks.views[i].device_offset + blocks.views[i].length <= cut;
+            expected += whole ? blocks.views[i].record_count : 0;
+        }
+        record_device_keep(life.device);
+        CHECK(life_comes_back(&life, life.device, 0, &count, &report, &verdict));
+        record_device_go_back(life.device);
+        record_device_forget(life.device);
+        CHECK_EQUAL(verdict, TAPE_OPEN);
+        CHECK_EQUAL(count, expected);
+    }
+}
+
 /* ---- operations that fail ---- */
+
+enum failure {
+    FAILURE_AT_ONCE,   /* a submission by its completion */
+    FAILURE_OF_SYNC,   /* a synchronous write when its bytes are there */
+    FAILURE_OF_SUBMIT, /* a submission is refused */
+};
+
+/* What closing calls durable is. */
+static void life_close(void)
+{
+    record_device_complete_alone(life.device);
+    if (tape_close(life.tape) == 0) {
+        life.durable_count = life.count;
+    }
+}
 
 /* A life of a format, three openings and what is between them, in which operation n fails. False: it did not
  * come to that operation. */
-static bool life_with_failure(uint64_t n, int error, bool after)
+static bool life_with_failure(uint64_t n, int error, enum failure failure)
 {
     bool good = true;
     if (life.device) {
         life_end(&life);
     }
     life = (struct life){.device = record_device_create(tape_device_bytes(LIFE_SIZE_BYTES))};
-    record_device_fail(life.device, n, error, after);
+    record_device_fail(life.device, n, error, failure == FAILURE_OF_SYNC);
+    if (failure == FAILURE_OF_SUBMIT) {
+        record_device_refuse(life.device);
+    }
     bool formatted = life_begin(&life, 77, TAPE_SYNC_FDATASYNC);
     CHECK(formatted || record_device_has_failed(life.device));
     for (unsigned opening = 0; formatted && opening < 3 && !record_device_has_failed(life.device);
@@ -188,8 +277,10 @@ static bool life_with_failure(uint64_t n, int error, bool after)
         for (unsigned i = 0; verdict == TAPE_OPEN && i < 60; i++) {
             life_step(&life);
         }
-        if (verdict == TAPE_OPEN && opening != 1) {
+        if (verdict == TAPE_OPEN && opening == 0) {
             life_flush(&life);
+        } else if (verdict == TAPE_OPEN && opening == 2) {
+            life_close();
         }
         record_device_crash(life.device, &life.prng);
     }
@@ -197,7 +288,7 @@ static bool life_with_failure(uint64_t n, int error, bool after)
 }
 
 /* The tape stops at the failure and says so, and what it had called durable before is there afterwards. */
-static void failures_judge(int error, bool after)
+static void failures_judge(int error, enum failure failure)
 {
     uint64_t n = 0;
     bool failed = true;
@@ -205,7 +296,7 @@ static void failures_judge(int error, bool after)
         uint32_t count;
         struct tape_report report;
         enum tape_verdict verdict;
-        failed = life_with_failure(n, error, after);
+        failed = life_with_failure(n, error, failure);
         CHECK(life_comes_back(&life, life.device, life.durable_count, &count, &report, &verdict));
         CHECK(verdict == TAPE_OPEN || (verdict == TAPE_NOT_A_TAPE && life.durable_count == 0));
     }
@@ -215,20 +306,59 @@ static void failures_judge(int error, bool after)
 
 static void every_failure(void)
 {
-    failures_judge(-EIO, false);
+    failures_judge(-EIO, FAILURE_AT_ONCE);
 }
 
 static void every_failed_sync(void)
 {
-    failures_judge(-ENOSPC, true);
+    failures_judge(-ENOSPC, FAILURE_OF_SYNC);
+}
+
+static void every_refusal(void)
+{
+    failures_judge(-EIO, FAILURE_OF_SUBMIT);
+}
+
+/* Three chunks are lost, and only the fifth proves it; whatever cannot be read, the loss is not cut away. */
+static void every_failure_of_a_damaged_tape(void)
+{
+    static const uint8_t zeros[3 * RIG_CHUNK_BYTES];
+    struct blocks blocks;
+    small_tape(5, true, &blocks);
+    uint64_t lost = blocks.views[1].device_offset;
+    record_device_put(life.device, lost, zeros, TAPE_DATA_OFFSET + sizeof(zeros) - lost);
+    bool failed = true;
+    for (uint64_t n = 0; failed; n++) {
+        uint32_t count;
+        struct tape_report report;
+        enum tape_verdict verdict;
+        record_device_fail(life.device, n, -EIO, false);
+        CHECK(life_comes_back(&life, life.device, 0, &count, &report, &verdict));
+        failed = record_device_has_failed(life.device);
+        CHECK(verdict == TAPE_DAMAGED || (failed && verdict == TAPE_READ_ERROR));
+        CHECK_EQUAL(record_device_event_count(life.device), 0);
+    }
 }
 
 static const struct test_case cases[] = {
     {"every single flipped bit of a small tape gives its verdict, and a prefix", every_bit},
+    {"every byte of a tape that was not attested: only its last batch is cut", every_byte_without_attest},
     {"with both superblocks bad it is no tape", both_superblocks},
     {"a tape that was cut off at any sector is told from a whole one, and left alone", every_length},
+    {"a tape that is zero from any sector on gives the blocks before it", every_end},
     {"any one operation fails: what was durable is there afterwards", every_failure},
     {"any one operation fails after its bytes were written: the same", every_failed_sync},
+    {"any one operation fails, and a submission is refused: the same", every_refusal},
+    {"any one read of a damaged tape fails: the damage is not cut away", every_failure_of_a_damaged_tape},
 };
 
-TEST_MAIN(cases)
+int main(int argc, char **argv)
+{
+    quick = argc == 2 && strcmp(argv[1], "--quick") == 0;
+    if (argc == 3 && strcmp(argv[1], "--case") == 0) {
+        size_t number = strtoull(argv[2], NULL, 0);
+        return number >= 1 && number <= sizeof(cases) / sizeof(cases[0]) ? test_main(&cases[number - 1], 1)
+                                                                         : 2;
+    }
+    return test_main(cases, sizeof(cases) / sizeof(cases[0]));
+}

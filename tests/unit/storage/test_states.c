@@ -208,6 +208,8 @@ static void tape_judge(struct judge *judge, uint64_t tape_seed, enum tape_sync s
         life_judge(judge);
         record_device_crash(judge->life.device, &judge->life.prng);
     }
+    arena_fini(&judge->life.arena);
+    judge->life.tape = NULL;
 }
 
 static struct judge *judge_begin(uint64_t first_seed, enum tape_sync sync)
