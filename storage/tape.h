@@ -116,9 +116,9 @@ tape_reserve_bytes(const struct tape *tape); /* kept for what must still be writ
 /* Enough was appended since the last one began, or room runs short. */
 bool tape_checkpoint_is_due(const struct tape *tape);
 
-/* Appends the marker; the records of `quorum_count` quorums follow in as many turns as it takes, each quorum's
- * within one turn. `keep_position`: records from there on are still needed besides (0: none before the
- * checkpoint). 0, or an error of tape_reserve: nothing was appended. */
+/* Appends the marker; the records of `quorum_count` quorums follow in as many turns as it takes, each
+ * quorum's within one turn. `keep_position`: records from there on are still needed besides (0: none before
+ * the checkpoint). 0, or an error of tape_reserve: nothing was appended. */
 int tape_checkpoint_begin(struct tape *tape, uint32_t quorum_count, uint64_t keep_position);
 
 /* All of it is appended. It holds, and frees what is older than the checkpoint before it, when it is durable

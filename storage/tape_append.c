@@ -129,7 +129,7 @@ static void block_begin(struct tape *tape)
 static void chunk_begin(struct tape *tape)
 {
     if (tape->chunk_sequence > 0) {
-        tape->chunk_ends[tape->chunk_sequence - 1] = tape->block_offset;
+        tape->chunk_ends[chunk_slot_of(&tape->superblock, tape->chunk_sequence)] = tape->block_offset;
     }
     tape->chunk_sequence++;
     tape->tail = &tape->memory[tape->chunk_sequence % tape->memory_chunk_count];

@@ -71,7 +71,7 @@ struct tape {
     struct batch batch;
 
     struct tape_index index;
-    uint32_t *chunk_ends; /* per chunk: where its blocks end, once the next one has begun */
+    uint32_t *chunk_ends; /* per slot: where the blocks of its chunk end, once the next chunk has begun */
 };
 
 /* The chunk if it is in memory, else NULL. */

@@ -107,7 +107,8 @@ static struct tape *tape_create(struct arena *arena, struct device *device,
     tape->write_bytes_max = options->write_bytes_max;
     tape->chunk_ends = ARENA_ARRAY(arena, uint32_t, tape->chunk_count_max);
     memory_init(tape, arena, options);
-    tape_index_init(&tape->index, arena, superblock->size_bytes);
+    tape_index_init(&tape->index, arena, superblock->size_bytes,
+                    tape->chunk_count_max * sizeof(tape->chunk_ends[0]));
     reader_init(&tape->reader, arena, options->reader_chunks, superblock->chunk_bytes,
                 superblock->block_bytes, superblock->incarnation);
     return tape;
@@ -151,7 +152,8 @@ static enum tape_verdict open_walk(struct tape *tape, struct arena *arena, struc
     for (uint32_t i = 0; i < count; i++) {
         bool good = memory.sequences[i] != 0 && memory.sequences[i] <= ret_end->chunk_sequence;
         tape->memory[i].sequence = good ? memory.sequences[i] : 0;
-        tape->memory[i].end = good ? tape->chunk_ends[memory.sequences[i] - 1] : 0;
+        tape->memory[i].end =
+            good ? tape->chunk_ends[chunk_slot_of(&tape->superblock, memory.sequences[i])] : 0;
     }
     return verdict;
 }

@@ -150,7 +150,7 @@ static void block_take(struct walk *walk, const uint8_t *chunk, const struct blo
     struct walk_end *at = &walk->at;
     if (head->kind == BLOCK_CHUNK) {
         if (walk->chunk_ends && at->chunk_sequence > 0) {
-            walk->chunk_ends[at->chunk_sequence - 1] = at->offset;
+            walk->chunk_ends[chunk_slot_of(walk->options->superblock, at->chunk_sequence)] = at->offset;
         }
         at->chunk_sequence = head->chunk_sequence;
         walk->report->chunk_count++;

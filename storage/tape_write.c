@@ -12,7 +12,9 @@
 
 static uint32_t chunk_end_of(const struct tape *tape, uint64_t chunk_sequence)
 {
-    return chunk_sequence < tape->chunk_sequence ? tape->chunk_ends[chunk_sequence - 1] : tape->block_offset;
+    return chunk_sequence < tape->chunk_sequence
+               ? tape->chunk_ends[chunk_slot_of(&tape->superblock, chunk_sequence)]
+               : tape->block_offset;
 }
 
 /* Adds closed blocks of one chunk, from `from` on, as many as fit the batch. Returns the offset behind them.
