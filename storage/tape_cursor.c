@@ -102,9 +102,8 @@ static enum tape_read chunk_view_of(struct tape *tape, struct tape_cursor *curso
         *ret_view = (struct chunk_view){memory->bytes, sequence, memory->end};
         return TAPE_READ_RECORD;
     }
-    struct reader_slot *slot =
-        reader_ask(&tape->reader, sequence, tape->chunk_ends[chunk_slot_of(&tape->superblock, sequence)],
-                   chunk_device_offset(&tape->superblock, sequence));
+    struct reader_slot *slot = reader_ask(&tape->reader, sequence, *chunk_end_place(tape, sequence),
+                                          chunk_device_offset(&tape->superblock, sequence));
     return slot ? slot_use(tape, cursor, slot, ret_view) : TAPE_READ_WAIT;
 }
 

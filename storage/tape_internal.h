@@ -7,6 +7,7 @@
 #include "tape_index.h"
 #include "tape_layout.h"
 #include "tape_reader.h"
+#include "tape_ring.h"
 
 /* One write is in flight at a time; it spans at most the end of one chunk and the start of the next. */
 #define BATCH_RANGES_MAX 2
@@ -43,7 +44,6 @@ struct tape {
     struct tape_reader reader;
     struct superblock superblock;
     struct device *device;
-    uint64_t chunk_count_max;
     uint64_t chunk_mask; /* chunk_bytes - 1 */
     struct memory_chunk *memory;
     unsigned chunk_shift;
@@ -70,6 +70,7 @@ struct tape {
     uint64_t quiet_since_ns; /* when the newest record was submitted; 0: attested, or nothing to attest */
     struct batch batch;
 
+    struct tape_ring ring;
     struct tape_index index;
     uint32_t *chunk_ends; /* per slot: where the blocks of its chunk end, once the next chunk has begun */
 };
@@ -97,10 +98,29 @@ static inline void tape_note_record(struct tape *tape, const struct record_head 
     }
 }
 
+/* Blocks of the chunk end here, once the next one has begun. */
+static inline uint32_t *chunk_end_place(const struct tape *tape, uint64_t chunk_sequence)
+{
+    return &tape->chunk_ends[chunk_slot_of(&tape->superblock, chunk_sequence)];
+}
+
 /* Closes the open block, if it holds a record. */
 void tape_block_end(struct tape *tape);
 
 /* Closes a block of that kind and length at the current place, which takes `span` bytes. */
 void tape_block_finish(struct tape *tape, uint8_t kind, uint32_t length, uint32_t span);
+
+/* Goes on in the next chunk, beginning with its head. The caller saw to it that there is one and that it has
+ * memory. */
+void tape_chunk_begin(struct tape *tape);
+
+/* How many chunks the memory can begin now: the place of each must hold nothing that is not durable. */
+uint64_t tape_chunks_beginnable(const struct tape *tape);
+
+/* What became durable: checkpoints of it are complete, or named. */
+void tape_checkpoint_note_durable(struct tape *tape);
+
+/* Whether the next chunk should begin early, so that its head names a checkpoint. */
+bool tape_checkpoint_wants_chunk(const struct tape *tape);
 
 #endif

@@ -101,14 +101,14 @@ static struct tape *tape_create(struct arena *arena, struct device *device,
     ASSERT(options->write_bytes_max % TAPE_BLOCK_BYTES_MAX == 0);
     tape->device = device;
     tape->superblock = *superblock;
-    tape->chunk_count_max = superblock->size_bytes / superblock->chunk_bytes;
+    ring_init(&tape->ring, superblock);
     tape->chunk_mask = superblock->chunk_bytes - 1;
     tape->chunk_shift = (unsigned)__builtin_ctz(superblock->chunk_bytes);
     tape->write_bytes_max = options->write_bytes_max;
-    tape->chunk_ends = ARENA_ARRAY(arena, uint32_t, tape->chunk_count_max);
+    tape->chunk_ends = ARENA_ARRAY(arena, uint32_t, tape->ring.chunk_count);
     memory_init(tape, arena, options);
     tape_index_init(&tape->index, arena, superblock->size_bytes,
-                    tape->chunk_count_max * sizeof(tape->chunk_ends[0]));
+                    tape->ring.chunk_count * sizeof(tape->chunk_ends[0]));
     reader_init(&tape->reader, arena, options->reader_chunks, superblock->chunk_bytes,
                 superblock->block_bytes, superblock->incarnation);
     return tape;
@@ -152,8 +152,7 @@ static enum tape_verdict open_walk(struct tape *tape, struct arena *arena, struc
     for (uint32_t i = 0; i < count; i++) {
         bool good = memory.sequences[i] != 0 && memory.sequences[i] <= ret_end->chunk_sequence;
         tape->memory[i].sequence = good ? memory.sequences[i] : 0;
-        tape->memory[i].end =
-            good ? tape->chunk_ends[chunk_slot_of(&tape->superblock, memory.sequences[i])] : 0;
+        tape->memory[i].end = good ? *chunk_end_place(tape, memory.sequences[i]) : 0;
     }
     return verdict;
 }

@@ -92,6 +92,20 @@ void reader_forget(struct tape_reader *reader, uint32_t slot, uint32_t generatio
     }
 }
 
+void reader_drop(struct tape_reader *reader, uint64_t chunk_sequence)
+{
+    for (uint32_t i = 0; i < reader->slot_count; i++) {
+        struct reader_slot *slot = &reader->slots[i];
+        if (slot->state == READER_FREE || slot->chunk_sequence != chunk_sequence) {
+            continue;
+        }
+        slot->fresh = false;
+        if (slot->state != READER_ASKED) {
+            slot->state = READER_FREE;
+        }
+    }
+}
+
 unsigned reader_reap(struct tape_reader *reader)
 {
     struct reader_answer answer;

@@ -64,6 +64,9 @@ struct reader_slot *reader_ask(struct tape_reader *reader, uint64_t chunk_sequen
 /* The slot is given up while still fresh: others may have it. */
 void reader_forget(struct tape_reader *reader, uint32_t slot, uint32_t generation);
 
+/* The chunk is about to be written over: what is read of it from now on is nothing. */
+void reader_drop(struct tape_reader *reader, uint64_t chunk_sequence);
+
 /* Takes answers. Work done. Tape's thread. */
 unsigned reader_reap(struct tape_reader *reader);
 
