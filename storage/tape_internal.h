@@ -72,6 +72,7 @@ struct tape {
 
     struct tape_ring ring;
     struct tape_index index;
+    struct block_head older_end; /* sequence and checksum of the last block before the covered chunks */
     uint32_t *chunk_ends; /* per slot: where the blocks of its chunk end, once the next chunk has begun */
 };
 
