@@ -164,8 +164,13 @@ uint64_t tape_entry_position(struct tape *tape, uint64_t quorum_number, uint64_t
     }
     struct chunk_range range = tape_index_seek(&tape->index, quorum_number, index, tape->chunk_sequence);
     uint64_t first = range.first;
-    if (first == 0 || (!quorum && has_older)) {
+    if (first == 0 && quorum && !has_older) {
+        first = tape_index_first_chunk(&tape->index, quorum);
+    } else if (first == 0 || (!quorum && has_older)) {
         first = tape->index.oldest_chunk ? tape->index.oldest_chunk : 1;
+    }
+    if (first == 0) {
+        return UINT64_MAX;
     }
     return position_of(tape, first, 0);
 }

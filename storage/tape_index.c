@@ -298,6 +298,12 @@ static struct chunk_range span_range(const struct tape_index *index, const struc
                                 .cut = cut};
 }
 
+uint64_t tape_index_first_chunk(const struct tape_index *index, const struct index_quorum *quorum)
+{
+    const struct index_link *oldest = link_at(index, quorum->oldest);
+    return oldest ? span_range(index, oldest, 0).first : 0;
+}
+
 struct chunk_range tape_index_seek(struct tape_index *index, uint64_t quorum_number, uint64_t entry_index,
                                    uint64_t tail_chunk)
 {

@@ -98,6 +98,9 @@ static inline bool tape_index_has_older(const struct tape_index *index)
 /* NULL when nothing of it is known. */
 const struct index_quorum *tape_index_find(struct tape_index *index, uint64_t quorum_number);
 
+/* The first chunk that is covered and has anything of the quorum; 0: none has. */
+uint64_t tape_index_first_chunk(const struct tape_index *index, const struct index_quorum *quorum);
+
 /* Where the valid entry at `entry_index` stands if it is on the tape, whose newest chunk is `tail_chunk`. */
 struct chunk_range tape_index_seek(struct tape_index *index, uint64_t quorum_number, uint64_t entry_index,
                                    uint64_t tail_chunk);
