@@ -108,6 +108,8 @@ int tape_checkpoint_begin(struct tape *tape, uint32_t quorum_count, uint64_t kee
 {
     struct tape_ring *ring = &tape->ring;
     ASSERT(!checkpoint_is_under_way(tape));
+    ring->is_wanted = true; /* so room must be kept for it, even when this one is refused */
+    ring_settle(ring);
     uint64_t keep_chunk = keep_chunk_of(tape, keep_position);
     if (!tape->error && (!ring_may_begin(ring, keep_chunk, chunk_to_begin_in(tape)) ||
                          checkpoint_is_idle(tape, keep_chunk))) {
@@ -135,6 +137,7 @@ void tape_checkpoint_end(struct tape *tape)
     ASSERT(tape->ring.begun.number != 0);
     ASSERT(tape->ring.begun.end_position == 0);
     tape->ring.begun.end_position = tape->append_position;
+    tape_checkpoint_note_durable(tape); /* all of it may have been written already */
 }
 
 void tape_checkpoint_note_durable(struct tape *tape)

@@ -64,6 +64,7 @@ void ring_init(struct tape_ring *ring, const struct superblock *superblock)
     *ring = (struct tape_ring){
         .chunk_count = chunk_count_of(superblock),
         .chunk_bytes = superblock->chunk_bytes,
+        .begin_position = superblock->chunk_bytes, /* of chunk 1 */
         .chunk_shift = (unsigned)__builtin_ctz(superblock->chunk_bytes),
     };
     ring_settle(ring);

@@ -37,6 +37,7 @@ struct tape_ring {
     uint64_t last_number;    /* of the newest that began, complete or not */
     uint64_t last_bytes;     /* what the newest complete one took */
     uint64_t begin_position; /* where the newest began */
+    bool is_wanted;          /* somebody makes checkpoints */
     /* what follows from these: */
     uint64_t chunk_last;    /* the last chunk that may begin */
     uint64_t chunk_ceiling; /* the last one for what is no checkpoint */
@@ -51,7 +52,7 @@ void ring_settle(struct tape_ring *ring);
 /* Whether checkpoints were made: else nothing is kept for one. */
 static inline bool ring_is_used(const struct tape_ring *ring)
 {
-    return ring->last_number != 0;
+    return ring->is_wanted || ring->last_number != 0;
 }
 
 /* Whether a checkpoint that keeps `keep_chunk` and begins in chunk `chunk` leaves a way out. */

@@ -177,12 +177,17 @@ static unsigned attest(struct tape *tape, uint64_t now_ns)
     return batch_start(tape, now_ns);
 }
 
-/* Begins a chunk for its head's sake, when nothing else is to be written. */
+/* Whether a chunk is to be begun for its head's sake, and nothing else is to be written. */
+static bool chunk_is_due_early(const struct tape *tape)
+{
+    return tape->batch.range_count == 0 && tape->block_record_count == 0 && tape->reserved_bytes == 0 &&
+           tape->durable_block == tape->block_sequence && !tape->error && tape_checkpoint_wants_chunk(tape) &&
+           tape_chunks_beginnable(tape) > 0;
+}
+
 static unsigned chunk_begin_early(struct tape *tape, uint64_t now_ns)
 {
-    bool idle = tape->batch.range_count == 0 && tape->block_record_count == 0 && tape->reserved_bytes == 0 &&
-                tape->durable_block == tape->block_sequence && !tape->error;
-    if (!idle || !tape_checkpoint_wants_chunk(tape) || tape_chunks_beginnable(tape) == 0) {
+    if (!chunk_is_due_early(tape)) {
         return 0;
     }
     tape_block_end(tape);
@@ -207,6 +212,9 @@ unsigned tape_poll(struct tape *tape, uint64_t now_ns)
 
 uint64_t tape_deadline_ns(const struct tape *tape)
 {
+    if (chunk_is_due_early(tape)) {
+        return 0;
+    }
     return attest_is_due(tape) ? tape->quiet_since_ns + ATTEST_AFTER_NS : UINT64_MAX;
 }
 
