@@ -8,18 +8,10 @@
 #define INTERVAL_BYTES_MAX (64u << 20)
 #define SIZES_APART        16 /* checkpoints take at most that part of the tape's writing */
 
-static uint64_t checkpoint_reserve_bytes(const struct tape *tape)
+static bool may_begin(const struct tape *tape, uint64_t keep_chunk)
 {
-    uint64_t twice = 2 * tape->ring.last_bytes;
-    uint64_t least = tape->superblock.chunk_bytes / 4;
-    return twice > least ? twice : least;
-}
-
-/* The chunk in which one that begins now may be taken to begin. */
-static uint64_t chunk_to_begin_in(const struct tape *tape)
-{
-    uint64_t here = tape->superblock.chunk_bytes - tape->block_offset - tape->block_length;
-    return tape->chunk_sequence + (here < checkpoint_reserve_bytes(tape) ? 1 : 0);
+    uint64_t here_bytes = tape->superblock.chunk_bytes - tape->block_offset - tape->block_length;
+    return ring_may_begin(&tape->ring, keep_chunk, tape->chunk_sequence, here_bytes);
 }
 
 static bool checkpoint_is_under_way(const struct tape *tape)
@@ -48,22 +40,13 @@ static bool room_is_short(const struct tape *tape)
     return tape_free_bytes(tape) < 2 * (tape_reserve_bytes(tape) + tape->superblock.chunk_bytes);
 }
 
-/* Whether the newest checkpoint, or the one before, holds more than it would if it was made anew. */
-static bool ring_is_held(const struct tape *tape)
-{
-    const struct tape_ring *ring = &tape->ring;
-    uint64_t named_chunk = ring->named.block_position >> tape->chunk_shift;
-    return ring->named.number != 0 &&
-           (ring->named.keep_chunk < named_chunk || ring->limit + 2 < ring->named.keep_chunk);
-}
-
 bool tape_checkpoint_is_due(const struct tape *tape)
 {
     const struct tape_ring *ring = &tape->ring;
     if (tape->error || tape->chunk_sequence == 0 || checkpoint_is_under_way(tape)) {
         return false;
     }
-    if (!ring_may_begin(ring, tape->chunk_sequence, chunk_to_begin_in(tape))) {
+    if (!may_begin(tape, tape->chunk_sequence)) {
         return false;
     }
     uint64_t since = tape->append_position - ring->begin_position;
@@ -74,7 +57,7 @@ bool tape_checkpoint_is_due(const struct tape *tape)
     if (is_new && since >= tape->superblock.chunk_bytes && room_is_short(tape)) {
         return true;
     }
-    return ring_is_used(ring) && (is_new || ring_is_held(tape)) && room_is_out(tape);
+    return ring_is_used(ring) && (is_new || ring_is_held(ring)) && room_is_out(tape);
 }
 
 /* Whether it would free nothing, now or later, that is not free. */
@@ -111,8 +94,7 @@ int tape_checkpoint_begin(struct tape *tape, uint32_t quorum_count, uint64_t kee
     ring->is_wanted = true; /* so room must be kept for it, even when this one is refused */
     ring_settle(ring);
     uint64_t keep_chunk = keep_chunk_of(tape, keep_position);
-    if (!tape->error && (!ring_may_begin(ring, keep_chunk, chunk_to_begin_in(tape)) ||
-                         checkpoint_is_idle(tape, keep_chunk))) {
+    if (!tape->error && (!may_begin(tape, keep_chunk) || checkpoint_is_idle(tape, keep_chunk))) {
         return -ENOSPC;
     }
     int error = 0;

@@ -96,6 +96,8 @@ static inline void tape_note_record(struct tape *tape, const struct record_head 
     if (truncation || record_type_is_entry(head->type)) {
         tape_index_note(&tape->index, head->quorum_number, head->index, truncation, chunk_sequence,
                         end_position);
+    } else if (head->type == RECORD_CHECKPOINT) {
+        ring_note_record(&tape->ring, record_padded_bytes(head->length));
     }
 }
 

@@ -146,7 +146,9 @@ static void open_visit(void *context, const struct record_head *head, const uint
 {
     struct open_context *open = context;
     /* the record's last byte is in its chunk; its end may be the next one's start */
-    tape_note_record(open->tape, head, (position - 1) >> open->tape->chunk_shift, position);
+    if (head->type != RECORD_CHECKPOINT) { /* of those the walk takes note */
+        tape_note_record(open->tape, head, (position - 1) >> open->tape->chunk_shift, position);
+    }
     if (open->visit && position > open->visit_position) {
         open->visit(open->context, head, payload, position);
     }

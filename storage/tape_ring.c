@@ -64,18 +64,36 @@ void ring_init(struct tape_ring *ring, const struct superblock *superblock)
     *ring = (struct tape_ring){
         .chunk_count = chunk_count_of(superblock),
         .chunk_bytes = superblock->chunk_bytes,
+        .block_bytes = superblock->block_bytes,
         .begin_position = superblock->chunk_bytes, /* of chunk 1 */
         .chunk_shift = (unsigned)__builtin_ctz(superblock->chunk_bytes),
     };
     ring_settle(ring);
 }
 
-bool ring_may_begin(const struct tape_ring *ring, uint64_t keep_chunk, uint64_t chunk)
+bool ring_may_begin(const struct tape_ring *ring, uint64_t keep_chunk, uint64_t tail, uint64_t here_bytes)
 {
-    uint64_t end = chunk + checkpoint_chunks(ring);
+    uint64_t end = tail + (here_bytes < checkpoint_bytes(ring)) + checkpoint_chunks(ring);
     uint64_t limit = ring->named.number ? min_of(ring->named.keep_chunk, keep_chunk) : 0;
     limit = limit > ring->limit ? limit : ring->limit;
-    return end <= ring->chunk_last && end <= ceiling_of(ring, limit, keep_chunk);
+    if (end <= ring->chunk_last && end <= ceiling_of(ring, limit, keep_chunk)) {
+        return true;
+    }
+    if (keep_chunk < tail) {
+        return false;
+    }
+    uint64_t least = ring->last_bytes / chunk_yield(ring) + 1;
+    uint64_t last = (limit ? limit : 1) + ring->chunk_count - 1;
+    end = tail + (here_bytes < ring->last_bytes + ring->chunk_bytes / 16) + least;
+    return end <= ring->chunk_last && end + least <= last;
+}
+
+bool ring_is_held(const struct tape_ring *ring)
+{
+    uint64_t limit = ring->limit ? ring->limit : 1;
+    return ring->named.number != 0 &&
+           (ring->named.keep_chunk < ring->named.block_position >> ring->chunk_shift ||
+            limit + checkpoint_chunks(ring) < ring->named.keep_chunk);
 }
 
 const struct ring_checkpoint *ring_nameable(const struct tape_ring *ring)
@@ -86,7 +104,7 @@ const struct ring_checkpoint *ring_nameable(const struct tape_ring *ring)
 void ring_complete(struct tape_ring *ring)
 {
     ring->complete = ring->begun;
-    ring->last_bytes = ring->begun.end_position - ring->begun.block_position;
+    ring->last_bytes = ring->begun.bytes;
     ring->begun = (struct ring_checkpoint){0};
     ring->naming_block = 0;
     ring_settle(ring);
@@ -142,6 +160,7 @@ void ring_walk_record(struct tape_ring *ring, const struct record_head *head, co
     } else if (ring->begun.quorums_left > 0 && head->index + 1 == head->term) {
         ring->begun.quorums_left--;
     }
+    ring_note_record(ring, record_padded_bytes(head->length));
     if (ring->begun.number && ring->begun.quorums_left == 0) {
         ring->begun.end_position = end_position;
         ring_complete(ring);

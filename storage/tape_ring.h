@@ -22,12 +22,14 @@ struct ring_checkpoint {
     uint64_t block_position; /* of the block that begins with its marker */
     uint64_t end_position;   /* of its last record; 0: not yet known */
     uint64_t keep_chunk;     /* the oldest chunk that recovery from it needs */
+    uint64_t bytes;          /* what its records take, each in a block of its own */
     uint64_t quorums_left;   /* while it is walked: whose records have not come */
 };
 
 struct tape_ring {
     uint64_t chunk_count;
     uint32_t chunk_bytes;
+    uint32_t block_bytes;
     unsigned chunk_shift;
     struct ring_checkpoint begun;    /* being appended, or not durable yet */
     struct ring_checkpoint complete; /* not named yet */
@@ -55,8 +57,19 @@ static inline bool ring_is_used(const struct tape_ring *ring)
     return ring->is_wanted || ring->last_number != 0;
 }
 
-/* Whether a checkpoint that keeps `keep_chunk` and begins in chunk `chunk` leaves a way out. */
-bool ring_may_begin(const struct tape_ring *ring, uint64_t keep_chunk, uint64_t chunk);
+/* Whether a checkpoint that keeps `keep_chunk` and begins in chunk `tail`, of which `here_bytes` are free, or
+ * the next leaves a way out. One that holds nothing older is a step of the way out itself, and need only find
+ * room. */
+bool ring_may_begin(const struct tape_ring *ring, uint64_t keep_chunk, uint64_t tail, uint64_t here_bytes);
+
+/* Whether the last two checkpoints hold more than they would if they were made anew. */
+bool ring_is_held(const struct tape_ring *ring);
+
+/* A record of the checkpoint that was begun, and what it takes with its padding. */
+static inline void ring_note_record(struct tape_ring *ring, uint64_t padded_bytes)
+{
+    ring->begun.bytes += padded_bytes + ring->block_bytes;
+}
 
 /* The newest complete one that a head written now names. */
 const struct ring_checkpoint *ring_nameable(const struct tape_ring *ring);
