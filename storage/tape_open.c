@@ -34,7 +34,7 @@ static void report_fill(struct tape_report *report, const struct superblock *sup
 static uint64_t oldest_whole_chunk(const struct walk_options *options)
 {
     uint64_t count = chunk_count_of(options->superblock);
-    uint64_t newest = slots_newest_find(options->device, options->superblock);
+    uint64_t newest = options->newest_chunk;
     if (newest <= count) {
         return 0;
     }
@@ -61,6 +61,7 @@ static enum tape_verdict scan_walk(struct device *device, const struct superbloc
     options.device = device;
     options.superblock = superblock;
     options.memory = (struct walk_memory){chunks, sequences, SCAN_CHUNKS};
+    options.newest_chunk = slots_newest_find(device, superblock);
     options.from_chunk = oldest_whole_chunk(&options);
     return tape_walk(&options, NULL, &end, report);
 }
@@ -159,7 +160,7 @@ static uint64_t checkpoint_choose(const struct walk_options *options, struct tap
 {
     struct device *device = options->device;
     const struct superblock *superblock = options->superblock;
-    uint64_t newest = slots_newest_find(device, superblock);
+    uint64_t newest = options->newest_chunk;
     uint64_t position = slots_checkpoint_find(device, superblock, newest + 1, UINT64_MAX);
     if (position == 0 || tape_walk_checkpoint(options, position)) {
         return position;
@@ -190,6 +191,7 @@ static enum tape_verdict open_walk(struct tape *tape, struct arena *arena, struc
         .context = context,
         .ring = &tape->ring,
     };
+    options.newest_chunk = slots_newest_find(tape->device, &tape->superblock);
     report->checkpoint_position = checkpoint_choose(&options, report);
     options.from_chunk = report->checkpoint_position >> tape->chunk_shift;
     context->visit_position = report->checkpoint_position;

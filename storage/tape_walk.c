@@ -16,7 +16,6 @@
 #include <errno.h>
 
 #include "check.h"
-#include "tape_slots.h"
 
 struct walk {
     const struct walk_options *options;
@@ -274,7 +273,7 @@ static uint64_t damage_offset_of(struct walk *walk, uint64_t evidence_chunk)
 static enum tape_verdict judge_end(struct walk *walk)
 {
     const struct walk_end *at = &walk->at;
-    uint64_t newest = slots_newest_find(walk->options->device, walk->options->superblock);
+    uint64_t newest = walk->options->newest_chunk;
     uint64_t last = at->chunk_sequence + 2 > newest ? at->chunk_sequence + 2 : newest;
     for (uint64_t sequence = at->chunk_sequence ? at->chunk_sequence : 1; sequence <= last; sequence++) {
         uint32_t offset = sequence == at->chunk_sequence ? at->offset : 0;

@@ -25,6 +25,7 @@ struct walk_options {
     void *context;
     struct tape_ring *ring; /* takes note of checkpoints, or NULL */
     uint64_t from_chunk;    /* where it begins, at whatever block that is; 0: at block 1 */
+    uint64_t newest_chunk;  /* by the heads (tape_slots.h): so far evidence is looked for */
 };
 
 /* Where the chain ended. */
