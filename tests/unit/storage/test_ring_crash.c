@@ -99,6 +99,27 @@ static void work(struct prng *prng, uint64_t steps)
     }
 }
 
+struct visits {
+    uint64_t count;
+    struct record_head first;
+    uint64_t last_index; /* of entries */
+    bool hole;
+};
+
+static void visit(void *context, const struct record_head *head, const uint8_t *payload, uint64_t position)
+{
+    struct visits *visits = context;
+    (void)payload;
+    (void)position;
+    if (visits->count++ == 0) {
+        visits->first = *head;
+    }
+    if (head->type == RECORD_DATA) {
+        visits->hole |= visits->last_index != 0 && head->index != visits->last_index + 1;
+        visits->last_index = head->index;
+    }
+}
+
 /* What was durable is there or, where the tape had begun to write over it, may be gone; nothing else is there
  * but what was appended, without a hole. */
 static void recover(void)
@@ -107,7 +128,14 @@ static void recover(void)
     const uint8_t *record = NULL;
     struct record_head head;
     crash.under_way = false;
-    CHECK_EQUAL(rig_open(&crash.rig, NULL, NULL), TAPE_OPEN);
+    struct visits visits = {0};
+    CHECK_EQUAL(rig_open(&crash.rig, visit, &visits), TAPE_OPEN);
+    CHECK(!visits.hole);
+    if (crash.rig.report.checkpoint_position != 0) {
+        CHECK_EQUAL(visits.first.type, RECORD_CHECKPOINT);
+        CHECK_EQUAL(visits.first.quorum_number, 0);
+    }
+    CHECK(!crash.rig.report.checkpoint_lost);
     uint64_t tail = crash.rig.tape->chunk_sequence;
     uint64_t from = crash.durable > 200 ? crash.durable - 200 : 1;
     uint64_t found = crash.durable;
