@@ -25,6 +25,7 @@ struct ring {
     uint64_t checkpoints;
     unsigned parts_left; /* of a checkpoint under way */
     bool under_way;
+    uint32_t link_count_max; /* of the index; 0: as many as it has */
 };
 
 static struct ring ring;
@@ -174,16 +175,20 @@ static void reopen(struct tape_cursor *cursors)
     }
     ring.under_way = false;
     CHECK_EQUAL(rig_open(&ring.rig, NULL, NULL), TAPE_OPEN);
+    if (ring.link_count_max && ring.rig.tape->index.link_count <= ring.link_count_max) {
+        ring.rig.tape->index.link_count_max = ring.link_count_max;
+    }
     for (unsigned i = 0; i < QUORUM_COUNT; i++) {
         tape_cursor_init(&cursors[i], i + 1);
     }
 }
 
-static void go_round(uint64_t chunk_count, uint64_t seed, size_t payload_max)
+static void go_round(uint64_t chunk_count, uint64_t seed, size_t payload_max, uint32_t link_count_max)
 {
     struct prng prng = {seed};
     struct tape_cursor cursors[QUORUM_COUNT];
     ring_format(chunk_count, false);
+    ring.link_count_max = link_count_max;
     for (unsigned i = 0; i < QUORUM_COUNT; i++) {
         tape_cursor_init(&cursors[i], i + 1);
     }
@@ -209,8 +214,15 @@ static void small_tapes_go_round_for_ever(void)
     static const uint64_t chunk_counts[] = {4, 5, 8, 16};
     for (unsigned i = 0; i < 4; i++) {
         for (uint64_t seed = 1; seed <= 3; seed++) {
-            go_round(chunk_counts[i], seed, 800);
+            go_round(chunk_counts[i], seed, 800, 0);
         }
+    }
+}
+
+static void a_coarse_index_goes_round_too(void)
+{
+    for (uint32_t seed = 1; seed <= 6; seed++) {
+        go_round(16, seed, 800, QUORUM_COUNT + seed);
     }
 }
 
@@ -247,8 +259,51 @@ static void what_is_not_committed_holds_the_ring(void)
     }
 }
 
+static void append_until(uint64_t chunk)
+{
+    for (unsigned turn = 0; turn < 5000 && tail_chunk() < chunk; turn++) {
+        checkpoint_step();
+        entry_append(0, ring.last[0] + 1, 300);
+        rig_flush(&ring.rig);
+        tape_poll(ring.rig.tape, ring.rig.now_ns);
+    }
+    CHECK(tail_chunk() >= chunk);
+}
+
+/* The reader is asked for a chunk and comes to it when it was written over, or has it when that happens. */
+static void a_chunk_written_over_while_it_is_read_is_gone(void)
+{
+    struct tape_cursor late;
+    struct tape_cursor early;
+    const uint8_t *record = NULL;
+    struct record_head head;
+    ring_format(8, false);
+    append_until(20);
+    uint64_t index = ring.last[0];
+    while (ring.entries[0][index].chunk > 14) {
+        index--;
+    }
+    tape_cursor_init(&late, 1);
+    tape_cursor_init(&early, 1);
+    CHECK_EQUAL(rig_read(&ring.rig, &early, index - 3, 0, &record, &head), TAPE_READ_RECORD);
+    uint64_t other = index;
+    while (ring.entries[0][other].chunk > 13) {
+        other--;
+    }
+    CHECK_EQUAL(tape_read(ring.rig.tape, &late, other, 0, &record, &head), TAPE_READ_WAIT);
+    append_until(23);
+    CHECK_EQUAL(read_one(&early, 0, index - 2, false), TAPE_READ_GONE);
+    CHECK_EQUAL(read_one(&late, 0, other, false), TAPE_READ_GONE);
+    CHECK_EQUAL(read_one(&late, 0, other + 1, true), TAPE_READ_GONE);
+    CHECK_EQUAL(read_one(&early, 0, ring.last[0], false), TAPE_READ_RECORD);
+    CHECK_EQUAL(tape_error(ring.rig.tape), 0);
+    rig_fini(&ring.rig);
+}
+
 static const struct test_case cases[] = {
     {"small tapes go round for ever, and every entry is there or gone", small_tapes_go_round_for_ever},
+    {"so they do when the index had to be coarsened", a_coarse_index_goes_round_too},
+    {"a chunk that is written over while it is read is gone", a_chunk_written_over_while_it_is_read_is_gone},
     {"what is not committed holds the ring, and lets go of it", what_is_not_committed_holds_the_ring},
 };
 
