@@ -49,15 +49,16 @@ int tape_format(struct device *device, const struct tape_format_options *options
 uint64_t tape_device_bytes(uint64_t size_bytes);
 size_t tape_memory_bytes(const struct tape_options *options, uint32_t chunk_bytes);
 
-/* Recovers and opens for writing: visits every record, cuts a torn tail, starts a new open count. Everything
- * is taken from `arena`. Only on TAPE_OPEN *ret_tape is set. The device stays the caller's. */
+/* Recovers and opens for writing: visits every record from the marker of the newest checkpoint on (from the
+ * first record when there is none), cuts a torn tail, starts a new open count. Everything is taken from
+ * `arena`. Only on TAPE_OPEN *ret_tape is set. The device stays the caller's. */
 enum tape_verdict tape_open(struct arena *arena, struct device *device, const struct tape_options *options,
                             tape_visit *visit, void *context, struct tape **ret_tape,
                             struct tape_report *ret_report);
 
-/* The same walk without opening: writes nothing. For `log dump`, `log verify` and `log export`; on the heap.
- * Any tape will do: the report says whose it is. Where it ends is end_position, and damage_offset on
- * TAPE_DAMAGED. Visitors may be NULL. */
+/* A walk from the oldest whole chunk, without opening: writes nothing. For `log dump`, `log verify` and `log
+ * export`; on the heap. Any tape will do: the report says whose it is. Where it ends is end_position, and
+ * damage_offset on TAPE_DAMAGED. Visitors may be NULL. */
 enum tape_verdict tape_scan(struct device *device, tape_visit *visit, void *context,
                             struct tape_report *ret_report);
 enum tape_verdict tape_scan_blocks(struct device *device, tape_visit_block *visit_block, tape_visit *visit,
@@ -108,6 +109,8 @@ int tape_error(const struct tape *tape);
 /* When tape_poll wants to be called even if nothing happens. */
 uint64_t tape_deadline_ns(const struct tape *tape);
 
+/* What may be appended before the tape refuses; once there are checkpoints, without the room kept for them.
+ */
 uint64_t tape_free_bytes(const struct tape *tape);
 uint64_t
 tape_reserve_bytes(const struct tape *tape); /* kept for what must still be written; a quarter at most */
@@ -121,9 +124,12 @@ tape_reserve_bytes(const struct tape *tape); /* kept for what must still be writ
 /* Enough was appended since the last one began, or room runs short. */
 bool tape_checkpoint_is_due(const struct tape *tape);
 
-/* Appends the marker; the records of `quorum_count` quorums follow in as many turns as it takes, each
- * quorum's within one turn. `keep_position`: records from there on are still needed besides (0: none before
- * the checkpoint). 0, or an error of tape_reserve: nothing was appended. */
+/* Appends the marker; the records of `quorum_count` quorums (RECORD_CHECKPOINT; index: part number from 0,
+ * term: number of parts; from the reserve) follow in as many turns as it takes, each quorum's within one
+ * turn. `keep_position`: records from there on are still needed besides (0 or UINT64_MAX: none before the
+ * checkpoint). 0, or an error of tape_reserve: nothing was appended. -ENOSPC also when it would free nothing
+ * and leave no room for one that does: ask again when it is due and less is to be kept. None may be under
+ * way. */
 int tape_checkpoint_begin(struct tape *tape, uint32_t quorum_count, uint64_t keep_position);
 
 /* All of it is appended. It holds, and frees what is older than the checkpoint before it, when it is durable
@@ -131,7 +137,8 @@ int tape_checkpoint_begin(struct tape *tape, uint32_t quorum_count, uint64_t kee
 void tape_checkpoint_end(struct tape *tape);
 
 /* The start of a chunk from which on all that the tape holds of the quorum's entries from `index` on stands;
- * UINT64_MAX: there are none. */
+ * UINT64_MAX: there are none. While there are chunks that were not looked at since opening, and the quorum or
+ * an entry so old is not known, it is the start of the oldest chunk: ask only for an entry that is there. */
 uint64_t tape_entry_position(struct tape *tape, uint64_t quorum_number, uint64_t index);
 
 /* ---- reading: cursors ---- */
@@ -158,9 +165,9 @@ struct tape_cursor {
 
 enum tape_read {
     TAPE_READ_RECORD,
-    TAPE_READ_WAIT,   /* it comes from disk: ask again after a later tape_poll */
-    TAPE_READ_END,    /* not on the tape (yet) */
-    TAPE_READ_GONE,   /* written over: older than anything of its quorum on the tape */
+    TAPE_READ_WAIT, /* it comes from disk: ask again after a later tape_poll */
+    TAPE_READ_END,  /* not on the tape (yet) */
+    TAPE_READ_GONE, /* written over: older than anything of its quorum on the tape, or replaced before that */
     TAPE_READ_FAILED, /* the disk gives an error, or bytes that fail their checksum */
 };
 

@@ -25,6 +25,11 @@ static uint64_t chunk_yield_bytes(const struct tape *tape, uint64_t record_bytes
 uint64_t tape_reserve_bytes(const struct tape *tape)
 {
     uint64_t quarter = tape->superblock.size_bytes / 4;
+    if (ring_is_used(&tape->ring)) {
+        /* of what is left when the last two checkpoints keep a chunk each and one is kept for the next */
+        uint64_t left = tape->ring.chunk_count - 3;
+        quarter = left * (tape->superblock.chunk_bytes - CHUNK_HEAD_SPACE_BYTES) / 4;
+    }
     return quarter < TAPE_RESERVE_BYTES ? quarter : TAPE_RESERVE_BYTES;
 }
 
@@ -38,13 +43,42 @@ size_t tape_record_bytes_max(const struct tape *tape)
 
 uint64_t tape_free_bytes(const struct tape *tape)
 {
-    uint64_t rest = tape->chunk_count_max - tape->chunk_sequence;
-    return rest * (tape->superblock.chunk_bytes - CHUNK_HEAD_SPACE_BYTES) + tape->superblock.chunk_bytes -
-           tape->block_offset - tape->block_length;
+    const struct tape_ring *ring = &tape->ring;
+    uint64_t here = tape->superblock.chunk_bytes - tape->block_offset - tape->block_length;
+    if (tape->chunk_sequence > ring->chunk_ceiling) {
+        return 0; /* a checkpoint went further */
+    }
+    uint64_t rest = ring->chunk_ceiling - tape->chunk_sequence;
+    uint64_t room = rest * (tape->superblock.chunk_bytes - CHUNK_HEAD_SPACE_BYTES) + here;
+    return room > ring->floor_bytes ? room - ring->floor_bytes : 0;
 }
 
-/* How many chunks the memory can begin now: the place of each must hold nothing that is not durable. */
-static uint64_t chunks_beginnable(const struct tape *tape)
+/* Whether what is appended from the reserve is a checkpoint, which may take what is kept for one. */
+static bool checkpoint_is_open(const struct tape *tape)
+{
+    return tape->ring.begun.number != 0 && tape->ring.begun.end_position == 0;
+}
+
+/* What must be left free by an append; UINT64_MAX: that does not matter. */
+static uint64_t left_bytes(const struct tape *tape, bool use_reserve)
+{
+    if (!use_reserve) {
+        return tape_reserve_bytes(tape);
+    }
+    return ring_is_used(&tape->ring) && !checkpoint_is_open(tape) ? 0 : UINT64_MAX;
+}
+
+/* How many chunks appending may begin. The last one is left for the head that names a checkpoint. */
+static uint64_t chunks_allowed(const struct tape *tape, bool use_reserve)
+{
+    uint64_t last = tape->ring.chunk_ceiling;
+    if (use_reserve && checkpoint_is_open(tape)) {
+        last = tape->ring.chunk_last - 1;
+    }
+    return last > tape->chunk_sequence ? last - tape->chunk_sequence : 0;
+}
+
+uint64_t tape_chunks_beginnable(const struct tape *tape)
 {
     uint64_t oldest_needed = tape->durable_end_position >> tape->chunk_shift;
     /* at a chunk's very end nothing of that chunk is needed any more, but counting it is simpler and safe */
@@ -71,14 +105,15 @@ int tape_room(const struct tape *tape, size_t record_bytes, uint32_t record_coun
         uint64_t yield = chunk_yield_bytes(tape, largest);
         chunks = yield == 0 ? UINT32_MAX : (need + yield - 1) / yield;
     }
-    if (chunks > tape->chunk_count_max - tape->chunk_sequence) {
+    if (chunks > chunks_allowed(tape, use_reserve)) {
         return -ENOSPC;
     }
     uint64_t cost = need + (chunks + 1) * (tape->superblock.chunk_bytes - chunk_yield_bytes(tape, largest));
-    if (!use_reserve && tape_free_bytes(tape) < tape_reserve_bytes(tape) + cost) {
+    uint64_t left = left_bytes(tape, use_reserve);
+    if (left != UINT64_MAX && tape_free_bytes(tape) < left + cost) {
         return -ENOSPC;
     }
-    return chunks > chunks_beginnable(tape) ? -EBUSY : 0;
+    return chunks > tape_chunks_beginnable(tape) ? -EBUSY : 0;
 }
 
 /* ---- blocks ---- */
@@ -127,14 +162,27 @@ static void block_begin(struct tape *tape)
     tape->block_length = BLOCK_HEAD_BYTES;
 }
 
-/* Goes on in the next chunk, beginning with its head. The caller saw to it that there is one and that it has
- * memory. */
-static void chunk_begin(struct tape *tape)
+/* The chunk is about to be written over. */
+static void chunk_drop(struct tape *tape, uint64_t chunk_sequence)
 {
+    struct memory_chunk *memory = memory_chunk_find(tape, chunk_sequence);
+    if (memory) {
+        memory->sequence = 0;
+    }
+    reader_drop(&tape->reader, chunk_sequence);
+    tape_index_drop(&tape->index, chunk_sequence);
+}
+
+void tape_chunk_begin(struct tape *tape)
+{
+    ASSERT(tape->chunk_sequence < tape->ring.chunk_last);
     if (tape->chunk_sequence > 0) {
-        tape->chunk_ends[tape->chunk_sequence - 1] = tape->block_offset;
+        *chunk_end_place(tape, tape->chunk_sequence) = tape->block_offset;
     }
     tape->chunk_sequence++;
+    if (tape->chunk_sequence > tape->ring.chunk_count) {
+        chunk_drop(tape, tape->chunk_sequence - tape->ring.chunk_count);
+    }
     tape->tail = &tape->memory[tape->chunk_sequence % tape->memory_chunk_count];
     tape->tail->sequence = tape->chunk_sequence;
     tape->tail->end = 0;
@@ -144,10 +192,14 @@ static void chunk_begin(struct tape *tape)
         .chunk_bytes = tape->superblock.chunk_bytes,
         .cluster_id = tape->superblock.cluster_id,
         .node_id = tape->superblock.node_id,
+        .checkpoint_position = ring_nameable(&tape->ring)->block_position,
     };
     memcpy(fields.log_name, tape->superblock.log_name, sizeof(fields.log_name));
     memcpy(tape->tail->bytes + BLOCK_HEAD_BYTES, &fields, sizeof(fields));
     tape_block_finish(tape, BLOCK_CHUNK, CHUNK_HEAD_BYTES, CHUNK_HEAD_SPACE_BYTES);
+    if (tape->ring.complete.number != 0 && tape->ring.naming_block == 0) {
+        tape->ring.naming_block = tape->block_sequence;
+    }
 }
 
 /* ---- records ---- */
@@ -160,22 +212,35 @@ static bool fits_here(const struct tape *tape, size_t need)
            length + need <= chunk_records_end(tape) - tape->block_offset;
 }
 
+/* Whether the record may go to the next chunk: what is wasted of this one may be what its check counted on.
+ */
+static bool next_chunk_may_take(const struct tape *tape, size_t need, bool use_reserve)
+{
+    const struct tape_ring *ring = &tape->ring;
+    uint64_t chunks = chunks_allowed(tape, use_reserve);
+    if (chunks == 0 || !ring_is_used(ring) || (use_reserve && checkpoint_is_open(tape))) {
+        return chunks > 0;
+    }
+    return chunks * (ring->chunk_bytes - CHUNK_HEAD_SPACE_BYTES) >=
+           need + BLOCK_HEAD_BYTES + 2 * (uint64_t)tape->superblock.block_bytes + ring->floor_bytes;
+}
+
 /* Makes room in a new block, or in the first block of a new chunk. */
-static int room_make(struct tape *tape, size_t need)
+static int room_make(struct tape *tape, size_t need, bool use_reserve)
 {
     uint64_t block_end_offset =
         align_up(tape->block_offset + tape->block_length, tape->superblock.block_bytes);
     bool fits_chunk =
         tape->chunk_sequence > 0 && block_end_offset + BLOCK_HEAD_BYTES + need <= chunk_records_end(tape);
-    if (!fits_chunk && tape->chunk_sequence == tape->chunk_count_max) {
+    if (!fits_chunk && !next_chunk_may_take(tape, need, use_reserve)) {
         return -ENOSPC;
     }
-    if (!fits_chunk && chunks_beginnable(tape) == 0) {
+    if (!fits_chunk && tape_chunks_beginnable(tape) == 0) {
         return -EBUSY;
     }
     tape_block_end(tape);
     if (!fits_chunk) {
-        chunk_begin(tape);
+        tape_chunk_begin(tape);
     }
     return 0;
 }
@@ -189,7 +254,8 @@ static int reserve_check(const struct tape *tape, size_t need, bool use_reserve)
         return -EMSGSIZE;
     }
     uint64_t cost = need + BLOCK_HEAD_BYTES + 2 * (uint64_t)tape->superblock.block_bytes;
-    if (!use_reserve && tape_free_bytes(tape) < tape_reserve_bytes(tape) + cost) {
+    uint64_t left = left_bytes(tape, use_reserve);
+    if (left != UINT64_MAX && tape_free_bytes(tape) < left + cost) {
         return -ENOSPC;
     }
     return 0;
@@ -200,7 +266,7 @@ uint8_t *tape_reserve(struct tape *tape, size_t payload_bytes, bool use_reserve,
     size_t need = record_padded_bytes(RECORD_HEAD_BYTES + payload_bytes);
     int error = reserve_check(tape, need, use_reserve);
     if (!error && !fits_here(tape, need)) {
-        error = room_make(tape, need);
+        error = room_make(tape, need, use_reserve);
     }
     if (error) {
         *ret_error = error;

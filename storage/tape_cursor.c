@@ -6,6 +6,8 @@
  * below (an entry truncates what it replaces). Where nothing was replaced behind the cursor the first match
  * is the last one, and looking stops there; else the whole range is looked through. What was replaced in
  * other chunks than the entry's own does not matter: those chunks would be the entry's. */
+#include <errno.h>
+
 #include "check.h"
 #include "tape_internal.h"
 
@@ -102,8 +104,12 @@ static enum tape_read chunk_view_of(struct tape *tape, struct tape_cursor *curso
         *ret_view = (struct chunk_view){memory->bytes, sequence, memory->end};
         return TAPE_READ_RECORD;
     }
-    struct reader_slot *slot = reader_ask(&tape->reader, sequence, tape->chunk_ends[sequence - 1],
-                                          chunk_device_offset(&tape->superblock, sequence));
+    struct reader_request request = {
+        .end = *chunk_end_place(tape, sequence),
+        .chunk_sequence = sequence,
+        .device_offset = chunk_device_offset(&tape->superblock, sequence),
+    };
+    struct reader_slot *slot = reader_ask(&tape->reader, &request);
     return slot ? slot_use(tape, cursor, slot, ret_view) : TAPE_READ_WAIT;
 }
 
@@ -308,7 +314,7 @@ static enum tape_read seek(struct tape *tape, struct tape_cursor *cursor, const 
     if (range.first == 0) {
         cursor->state = CURSOR_STANDS;
         cursor->position = 0;
-        return TAPE_READ_END;
+        return TAPE_READ_GONE; /* if it ever was */
     }
     if (goes_on && cursor->state == CURSOR_FOUND && !found_is_stale(tape, cursor, quorum)) {
         return TAPE_READ_RECORD;
@@ -323,7 +329,7 @@ static enum tape_read seek(struct tape *tape, struct tape_cursor *cursor, const 
         cursor->state = CURSOR_STANDS;
         cursor->position = 0; /* it seeks anew next time */
     }
-    return result;
+    return result == TAPE_READ_END && range.cut ? TAPE_READ_GONE : result;
 }
 
 /* Going on from where the cursor stands, in its chunk. TAPE_READ_END: seek. */
@@ -332,10 +338,88 @@ static enum tape_read go_on(struct tape *tape, struct tape_cursor *cursor, const
 {
     struct best best = {0};
     if (!stands_before(cursor, search->index) ||
+        cursor->block_position >> tape->chunk_shift < tape->index.oldest_chunk ||
         (search->term == 0 && !first_will_do(cursor, quorum, search->index))) {
         return TAPE_READ_END;
     }
     return look_on(tape, cursor, search, &best);
+}
+
+/* ---- chunks that are not covered yet ---- */
+
+static void older_note(struct tape *tape, const struct chunk_view *view)
+{
+    uint32_t offset = 0;
+    while (offset < view->end) {
+        struct block_head block = block_head_load(view->bytes + offset);
+        uint32_t at = offset + BLOCK_HEAD_BYTES;
+        for (uint32_t i = 0; i < block.record_count; i++) {
+            struct record_head head = record_head_load(view->bytes + at);
+            at += (uint32_t)record_padded_bytes(head.length);
+            bool truncation = head.type == RECORD_TRUNCATE;
+            if (truncation || record_type_is_entry(head.type)) {
+                tape_index_note_older(&tape->index, head.quorum_number, head.index, truncation,
+                                      view->sequence, position_of(tape, view->sequence, at));
+            }
+        }
+        offset += block_span_bytes(&block, tape->superblock.block_bytes);
+    }
+    struct block_head first = block_head_load(view->bytes);
+    tape->older_end.block_sequence = first.block_sequence - 1;
+    tape->older_end.crc = first.previous_crc;
+    *chunk_end_place(tape, view->sequence) = view->end;
+    tape_index_cover(&tape->index, view->sequence);
+}
+
+/* A chunk that is the next to be written over, and is no whole one, was being written over when the last run
+ * ended. */
+static bool chunk_was_begun_over(const struct tape *tape, uint64_t sequence, int error)
+{
+    return error == -EBADMSG && sequence == tape->index.oldest_chunk &&
+           sequence + tape->ring.chunk_count == tape->chunk_sequence + 1;
+}
+
+/* Covers the chunk before the covered ones. TAPE_READ_END: it is done. */
+static enum tape_read older_cover(struct tape *tape, struct tape_cursor *cursor)
+{
+    struct chunk_view view;
+    uint64_t sequence = tape->index.covered_from - 1;
+    struct reader_request request = {
+        .last_crc = tape->older_end.crc,
+        .last_block = tape->older_end.block_sequence,
+        .chunk_sequence = sequence,
+        .device_offset = chunk_device_offset(&tape->superblock, sequence),
+    };
+    slot_leave(tape, cursor, sequence);
+    struct reader_slot *slot = reader_ask(&tape->reader, &request);
+    int error = slot && slot->state == READER_BAD ? slot->error : 0;
+    enum tape_read result = slot ? slot_use(tape, cursor, slot, &view) : TAPE_READ_WAIT;
+    if (result == TAPE_READ_RECORD) {
+        older_note(tape, &view);
+        return TAPE_READ_END;
+    }
+    if (chunk_was_begun_over(tape, sequence, error)) {
+        tape_index_drop(&tape->index, sequence);
+        return TAPE_READ_END;
+    }
+    return result;
+}
+
+/* What is not known of may stand in a chunk that is not covered, may have been there, or never was. */
+static enum tape_read look_further_back(struct tape *tape, struct tape_cursor *cursor, bool was_there)
+{
+    if (tape_index_has_older(&tape->index)) {
+        enum tape_read result = older_cover(tape, cursor);
+        return result == TAPE_READ_END ? TAPE_READ_WAIT : result;
+    }
+    return was_there && tape->index.oldest_chunk > 1 ? TAPE_READ_GONE : TAPE_READ_END;
+}
+
+/* Whether there is nothing to look for: behind the last entry, or a quorum that was never heard of. */
+static bool is_beyond(const struct tape *tape, const struct index_quorum *quorum, uint64_t index)
+{
+    return quorum ? index > quorum->last_index
+                  : tape->index.unlisted_chunk == 0 && !tape_index_has_older(&tape->index);
 }
 
 enum tape_read tape_read(struct tape *tape, struct tape_cursor *cursor, uint64_t index, uint64_t term,
@@ -343,14 +427,17 @@ enum tape_read tape_read(struct tape *tape, struct tape_cursor *cursor, uint64_t
 {
     const struct index_quorum *quorum = tape_index_find(&tape->index, cursor->quorum_number);
     struct search search = {.quorum_number = cursor->quorum_number, .index = index, .term = term};
-    if (quorum ? index > quorum->last_index : tape->index.unlisted_chunk == 0) {
+    if (is_beyond(tape, quorum, index)) {
         return TAPE_READ_END;
     }
-    struct chunk_range range;
+    struct chunk_range range = {0};
     enum tape_read result = go_on(tape, cursor, quorum, &search);
     bool sought = result == TAPE_READ_END;
     if (sought) {
         result = seek(tape, cursor, quorum, &search, &range);
+    }
+    if ((result == TAPE_READ_GONE && range.first == 0) || (result == TAPE_READ_END && !quorum)) {
+        result = look_further_back(tape, cursor, quorum != NULL);
     }
     if (result == TAPE_READ_RECORD) {
         result = deliver(tape, cursor, ret_record, ret_head);

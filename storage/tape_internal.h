@@ -7,6 +7,7 @@
 #include "tape_index.h"
 #include "tape_layout.h"
 #include "tape_reader.h"
+#include "tape_ring.h"
 #include "write_watch.h"
 
 /* One write is in flight at a time; it spans at most the end of one chunk and the start of the next. */
@@ -44,7 +45,6 @@ struct tape {
     struct tape_reader reader;
     struct superblock superblock;
     struct device *device;
-    uint64_t chunk_count_max;
     uint64_t chunk_mask; /* chunk_bytes - 1 */
     struct memory_chunk *memory;
     unsigned chunk_shift;
@@ -72,8 +72,10 @@ struct tape {
     struct batch batch;
     struct write_watch *watch;
 
+    struct tape_ring ring;
     struct tape_index index;
-    uint32_t *chunk_ends; /* per chunk: where its blocks end, once the next one has begun */
+    struct block_head older_end; /* sequence and checksum of the last block before the covered chunks */
+    uint32_t *chunk_ends; /* per slot: where the blocks of its chunk end, once the next chunk has begun */
 };
 
 /* The chunk if it is in memory, else NULL. */
@@ -96,7 +98,15 @@ static inline void tape_note_record(struct tape *tape, const struct record_head 
     if (truncation || record_type_is_entry(head->type)) {
         tape_index_note(&tape->index, head->quorum_number, head->index, truncation, chunk_sequence,
                         end_position);
+    } else if (head->type == RECORD_CHECKPOINT) {
+        ring_note_record(&tape->ring, record_padded_bytes(head->length));
     }
+}
+
+/* Blocks of the chunk end here, once the next one has begun. */
+static inline uint32_t *chunk_end_place(const struct tape *tape, uint64_t chunk_sequence)
+{
+    return &tape->chunk_ends[chunk_slot_of(&tape->superblock, chunk_sequence)];
 }
 
 /* Closes the open block, if it holds a record. */
@@ -104,5 +114,18 @@ void tape_block_end(struct tape *tape);
 
 /* Closes a block of that kind and length at the current place, which takes `span` bytes. */
 void tape_block_finish(struct tape *tape, uint8_t kind, uint32_t length, uint32_t span);
+
+/* Goes on in the next chunk, beginning with its head. The caller saw to it that there is one and that it has
+ * memory. */
+void tape_chunk_begin(struct tape *tape);
+
+/* How many chunks the memory can begin now: the place of each must hold nothing that is not durable. */
+uint64_t tape_chunks_beginnable(const struct tape *tape);
+
+/* What became durable: checkpoints of it are complete, or named. */
+void tape_checkpoint_note_durable(struct tape *tape);
+
+/* Whether the next chunk should begin early, so that its head names a checkpoint. */
+bool tape_checkpoint_wants_chunk(const struct tape *tape);
 
 #endif

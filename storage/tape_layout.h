@@ -121,10 +121,22 @@ static inline uint32_t block_span_bytes(const struct block_head *head, uint32_t 
     return (uint32_t)align_up(head->length, block_bytes);
 }
 
-/* Device offset of a chunk; its sequence is from 1. */
+/* How many chunks the tape holds, each in a slot of its own. */
+static inline uint64_t chunk_count_of(const struct superblock *superblock)
+{
+    return superblock->size_bytes / superblock->chunk_bytes;
+}
+
+/* The slot of a chunk, from 0; its sequence is from 1. */
+static inline uint64_t chunk_slot_of(const struct superblock *superblock, uint64_t chunk_sequence)
+{
+    return (chunk_sequence - 1) % chunk_count_of(superblock);
+}
+
+/* Device offset of a chunk: of its slot. */
 static inline uint64_t chunk_device_offset(const struct superblock *superblock, uint64_t chunk_sequence)
 {
-    return TAPE_DATA_OFFSET + (chunk_sequence - 1) * superblock->chunk_bytes;
+    return TAPE_DATA_OFFSET + chunk_slot_of(superblock, chunk_sequence) * superblock->chunk_bytes;
 }
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "tape_internal.h"
+#include "tape_slots.h"
 #include "tape_superblock.h"
 #include "tape_walk.h"
 
@@ -28,6 +29,24 @@ static void report_fill(struct tape_report *report, const struct superblock *sup
 
 #define SCAN_CHUNKS 4
 
+/* The oldest chunk that is whole; the very oldest may be partly written over. 0: the tape has not gone round.
+ */
+static uint64_t oldest_whole_chunk(const struct walk_options *options)
+{
+    uint64_t count = chunk_count_of(options->superblock);
+    uint64_t newest = options->newest_chunk;
+    if (newest <= count) {
+        return 0;
+    }
+    uint64_t oldest = newest - count + 1;
+    for (uint64_t sequence = oldest; sequence < oldest + 3; sequence++) {
+        if (tape_walk_chunk(options, sequence)) {
+            return sequence;
+        }
+    }
+    return oldest + 1;
+}
+
 static enum tape_verdict scan_walk(struct device *device, const struct superblock *superblock,
                                    uint8_t *memory, const struct walk_options *visitors,
                                    struct tape_report *report)
@@ -42,6 +61,11 @@ static enum tape_verdict scan_walk(struct device *device, const struct superbloc
     options.device = device;
     options.superblock = superblock;
     options.memory = (struct walk_memory){chunks, sequences, SCAN_CHUNKS};
+    options.newest_chunk = slots_newest_find(device, superblock, &report->error);
+    if (report->error) {
+        return TAPE_READ_ERROR;
+    }
+    options.from_chunk = oldest_whole_chunk(&options);
     return tape_walk(&options, NULL, &end, report);
 }
 
@@ -103,13 +127,14 @@ static struct tape *tape_create(struct arena *arena, struct device *device,
     tape->watch = ARENA_NEW(arena, struct write_watch);
     write_watch_init(tape->watch, options->slow_write_ns);
     tape->superblock = *superblock;
-    tape->chunk_count_max = superblock->size_bytes / superblock->chunk_bytes;
+    ring_init(&tape->ring, superblock);
     tape->chunk_mask = superblock->chunk_bytes - 1;
     tape->chunk_shift = (unsigned)__builtin_ctz(superblock->chunk_bytes);
     tape->write_bytes_max = options->write_bytes_max;
-    tape->chunk_ends = ARENA_ARRAY(arena, uint32_t, tape->chunk_count_max);
+    tape->chunk_ends = ARENA_ARRAY(arena, uint32_t, tape->ring.chunk_count);
     memory_init(tape, arena, options);
-    tape_index_init(&tape->index, arena, superblock->size_bytes);
+    tape_index_init(&tape->index, arena, superblock->size_bytes,
+                    tape->ring.chunk_count * sizeof(tape->chunk_ends[0]));
     reader_init(&tape->reader, arena, options->reader_chunks, superblock->chunk_bytes,
                 superblock->block_bytes, superblock->incarnation);
     return tape;
@@ -119,6 +144,7 @@ struct open_context {
     struct tape *tape;
     tape_visit *visit;
     void *context;
+    uint64_t visit_position; /* what stands before it is none of the visitor's business */
 };
 
 static void open_visit(void *context, const struct record_head *head, const uint8_t *payload,
@@ -126,10 +152,30 @@ static void open_visit(void *context, const struct record_head *head, const uint
 {
     struct open_context *open = context;
     /* the record's last byte is in its chunk; its end may be the next one's start */
-    tape_note_record(open->tape, head, (position - 1) >> open->tape->chunk_shift, position);
-    if (open->visit) {
+    if (head->type != RECORD_CHECKPOINT) { /* of those the walk takes note */
+        tape_note_record(open->tape, head, (position - 1) >> open->tape->chunk_shift, position);
+    }
+    if (open->visit && position > open->visit_position) {
         open->visit(open->context, head, payload, position);
     }
+}
+
+/* The checkpoint to begin with: where its block is. 0: none was ever named. */
+static uint64_t checkpoint_choose(const struct walk_options *options, struct tape_report *report)
+{
+    struct device *device = options->device;
+    const struct superblock *superblock = options->superblock;
+    uint64_t newest = options->newest_chunk;
+    uint64_t position = slots_checkpoint_find(device, superblock, newest + 1, UINT64_MAX, &report->error);
+    if (position == 0 || tape_walk_checkpoint(options, position)) {
+        return position;
+    }
+    uint64_t before = slots_checkpoint_find(device, superblock, newest + 1, position, &report->error);
+    report->checkpoint_lost = true;
+    if (before == 0 && newest <= chunk_count_of(superblock)) {
+        return 0;
+    }
+    return before ? before : position;
 }
 
 /* Walks the tape into its own memory. */
@@ -148,12 +194,21 @@ static enum tape_verdict open_walk(struct tape *tape, struct arena *arena, struc
         .memory = memory,
         .visit = open_visit,
         .context = context,
+        .ring = &tape->ring,
     };
+    options.newest_chunk = slots_newest_find(tape->device, &tape->superblock, &report->error);
+    report->checkpoint_position = checkpoint_choose(&options, report);
+    if (report->error) {
+        return TAPE_READ_ERROR;
+    }
+    options.from_chunk = report->checkpoint_position >> tape->chunk_shift;
+    context->visit_position = report->checkpoint_position;
+    tape_index_begin(&tape->index, options.from_chunk, 0);
     enum tape_verdict verdict = tape_walk(&options, tape->chunk_ends, ret_end, report);
     for (uint32_t i = 0; i < count; i++) {
         bool good = memory.sequences[i] != 0 && memory.sequences[i] <= ret_end->chunk_sequence;
         tape->memory[i].sequence = good ? memory.sequences[i] : 0;
-        tape->memory[i].end = good ? tape->chunk_ends[memory.sequences[i] - 1] : 0;
+        tape->memory[i].end = good ? *chunk_end_place(tape, memory.sequences[i]) : 0;
     }
     return verdict;
 }
@@ -196,6 +251,22 @@ static void tail_set(struct tape *tape, const struct walk_end *end, uint64_t end
     tape->quiet_since_ns = end->last.kind == BLOCK_RECORDS ? 1 : 0;
 }
 
+/* What holds is what is complete: all of it is durable. When no head on the tape names it yet, the next one
+ * does, and that is written before anything that goes free by it is written over. */
+static void ring_set(struct tape *tape, const struct walk_end *end)
+{
+    struct tape_ring *ring = &tape->ring;
+    ring->begun = (struct ring_checkpoint){0}; /* it was not finished */
+    if (ring->complete.number != 0 && ring->named.number != 0) {
+        ring_name(ring);
+    }
+    ring_settle(ring);
+    if (end->chunk_sequence > ring->chunk_count) {
+        tape->index.oldest_chunk = end->chunk_sequence - ring->chunk_count + 1;
+    }
+    tape->older_end = end->before_first;
+}
+
 /* Takes the next open count, higher than any in a block or a superblock, and makes it durable before any
  * block can carry it. */
 static int open_count_advance(struct tape *tape, const struct tape_options *options)
@@ -223,7 +294,7 @@ enum tape_verdict tape_open(struct arena *arena, struct device *device, const st
     }
     ret_report->rebooted = superblock.boot_id != options->boot_id;
     struct tape *tape = tape_create(arena, device, &superblock, options);
-    struct open_context open = {tape, visit, context};
+    struct open_context open = {tape, visit, context, 0};
     verdict = open_walk(tape, arena, &open, &end, ret_report);
     if (verdict != TAPE_OPEN) {
         return verdict;
@@ -237,6 +308,7 @@ enum tape_verdict tape_open(struct arena *arena, struct device *device, const st
     }
     ret_report->open_count = tape->superblock.open_count;
     tail_set(tape, &end, ret_report->end_position);
+    ring_set(tape, &end);
     *ret_tape = tape;
     return TAPE_OPEN;
 }

@@ -65,20 +65,20 @@ static void reader_wake(struct tape_reader *reader)
     }
 }
 
-struct reader_slot *reader_ask(struct tape_reader *reader, uint64_t chunk_sequence, uint32_t end,
-                               uint64_t device_offset)
+struct reader_slot *reader_ask(struct tape_reader *reader, const struct reader_request *request)
 {
+    uint64_t chunk_sequence = request->chunk_sequence;
     struct reader_slot *slot = slot_choose(reader, chunk_sequence);
     if (!slot || (slot->state != READER_FREE && slot->chunk_sequence == chunk_sequence)) {
         return slot;
     }
     slot->chunk_sequence = chunk_sequence;
-    slot->end = end;
     slot->generation++;
     slot->state = READER_ASKED;
     slot->fresh = true;
-    struct reader_request request = {(uint32_t)(slot - reader->slots), end, chunk_sequence, device_offset};
-    bool pushed = spsc_push(&reader->requests, &request);
+    struct reader_request asked = *request;
+    asked.slot = (uint32_t)(slot - reader->slots);
+    bool pushed = spsc_push(&reader->requests, &asked);
     ASSERT(pushed);
     reader_wake(reader);
     return slot;
@@ -92,6 +92,20 @@ void reader_forget(struct tape_reader *reader, uint32_t slot, uint32_t generatio
     }
 }
 
+void reader_drop(struct tape_reader *reader, uint64_t chunk_sequence)
+{
+    for (uint32_t i = 0; i < reader->slot_count; i++) {
+        struct reader_slot *slot = &reader->slots[i];
+        if (slot->state == READER_FREE || slot->chunk_sequence != chunk_sequence) {
+            continue;
+        }
+        slot->fresh = false;
+        if (slot->state != READER_ASKED) {
+            slot->state = READER_FREE;
+        }
+    }
+}
+
 unsigned reader_reap(struct tape_reader *reader)
 {
     struct reader_answer answer;
@@ -99,6 +113,8 @@ unsigned reader_reap(struct tape_reader *reader)
     while (spsc_pop(&reader->answers, &answer)) {
         struct reader_slot *slot = &reader->slots[answer.slot];
         ASSERT(slot->state == READER_ASKED);
+        slot->end = answer.end;
+        slot->error = answer.error;
         slot->state = answer.error ? READER_BAD : READER_READY;
         slot->used = ++reader->use_count;
         work++;
@@ -108,23 +124,30 @@ unsigned reader_reap(struct tape_reader *reader)
 
 /* ---- the reader's thread ---- */
 
-/* Whether the chunk is an unbroken chain of good blocks up to `end`. */
-static bool chunk_is_whole(const struct tape_reader *reader, const uint8_t *bytes, uint64_t sequence,
-                           uint32_t end)
+/* Whether the chunk is an unbroken chain of good blocks up to where the request says. */
+static bool chunk_is_whole(const struct tape_reader *reader, const uint8_t *bytes,
+                           const struct reader_request *request, uint32_t *ret_end)
 {
     struct block_head previous = {0};
     struct block_head head;
-    for (uint32_t offset = 0; offset < end; offset += block_span_bytes(&head, reader->block_bytes)) {
-        if (!block_check(bytes, reader->chunk_bytes, offset, sequence, reader->incarnation, &head)) {
+    uint32_t end = request->end ? request->end : reader->chunk_bytes;
+    for (uint32_t offset = 0; offset < end;) {
+        if (!block_check(bytes, reader->chunk_bytes, offset, request->chunk_sequence, reader->incarnation,
+                         &head)) {
             return false;
         }
         if (offset > 0 &&
             (head.block_sequence != previous.block_sequence + 1 || head.previous_crc != previous.crc)) {
             return false;
         }
+        offset += block_span_bytes(&head, reader->block_bytes);
+        *ret_end = offset;
+        if (request->end == 0 && head.block_sequence == request->last_block) {
+            return head.crc == request->last_crc;
+        }
         previous = head;
     }
-    return true;
+    return request->end != 0;
 }
 
 unsigned tape_reader_poll(struct tape_reader *reader, struct device *device, unsigned budget)
@@ -133,11 +156,12 @@ unsigned tape_reader_poll(struct tape_reader *reader, struct device *device, uns
     unsigned work = 0;
     while (work < budget && spsc_pop(&reader->requests, &request)) {
         uint8_t *bytes = reader->slots[request.slot].bytes;
+        struct reader_answer answer = {.slot = request.slot};
         int error = device->read(device, request.device_offset, bytes, reader->chunk_bytes);
-        if (!error && !chunk_is_whole(reader, bytes, request.chunk_sequence, request.end)) {
+        if (!error && !chunk_is_whole(reader, bytes, &request, &answer.end)) {
             error = -EBADMSG;
         }
-        struct reader_answer answer = {request.slot, error};
+        answer.error = error;
         bool pushed = spsc_push(&reader->answers, &answer);
         ASSERT(pushed);
         reader->served_count++;

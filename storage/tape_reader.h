@@ -15,13 +15,16 @@
 
 struct reader_request {
     uint32_t slot;
-    uint32_t end; /* blocks must fill the chunk up to here */
+    uint32_t end; /* blocks must fill the chunk up to here; 0: up to the block named */
+    uint32_t last_crc;
+    uint64_t last_block;
     uint64_t chunk_sequence;
     uint64_t device_offset;
 };
 
 struct reader_answer {
     uint32_t slot;
+    uint32_t end;
     int32_t error; /* 0; -errno of the device; -EBADMSG: the bytes are not the blocks that were written */
 };
 
@@ -34,6 +37,7 @@ struct reader_slot {
     uint64_t used; /* a count that grows: when it was last read from */
     uint32_t generation;
     uint32_t end;
+    int error; /* when bad */
     enum reader_slot_state state;
     bool fresh; /* nobody has read from it yet: not taken away */
 };
@@ -57,12 +61,15 @@ struct tape_reader {
 void reader_init(struct tape_reader *reader, struct arena *arena, uint32_t slot_count, uint32_t chunk_bytes,
                  uint32_t block_bytes, uint64_t incarnation);
 
-/* A slot that holds the chunk, or will; NULL when all are busy: ask again later. Tape's thread. */
-struct reader_slot *reader_ask(struct tape_reader *reader, uint64_t chunk_sequence, uint32_t end,
-                               uint64_t device_offset);
+/* A slot that holds the chunk, or will; NULL when all are busy: ask again later. Of the request only `slot`
+ * is not set. Tape's thread. */
+struct reader_slot *reader_ask(struct tape_reader *reader, const struct reader_request *request);
 
 /* The slot is given up while still fresh: others may have it. */
 void reader_forget(struct tape_reader *reader, uint32_t slot, uint32_t generation);
+
+/* The chunk is about to be written over: what is read of it from now on is nothing. */
+void reader_drop(struct tape_reader *reader, uint64_t chunk_sequence);
 
 /* Takes answers. Work done. Tape's thread. */
 unsigned reader_reap(struct tape_reader *reader);

@@ -39,7 +39,10 @@ struct tape_report {
     uint64_t open_count;
     bool rebooted;        /* the boot id stored at the last open is another one */
     uint64_t chunk_count; /* in use */
-    uint64_t block_count;
+    uint64_t
+        checkpoint_position; /* of the block in which the checkpoint begins that it began with; 0: none */
+    bool checkpoint_lost;    /* a newer one was named and could not be read: it is the one before */
+    uint64_t block_count;    /* walked */
     uint64_t record_count;
     uint64_t end_position;  /* of the last good record */
     uint64_t torn_bytes;    /* cut from the tail */

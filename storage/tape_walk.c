@@ -22,7 +22,6 @@ struct walk {
     uint32_t *chunk_ends;
     struct tape_report *report;
     struct walk_end at;
-    uint64_t chunk_count_max;
     int error;
 };
 
@@ -135,6 +134,10 @@ static void visit_records(struct walk *walk, const uint8_t *block, const struct 
         struct record_head record = record_head_load(block + offset);
         uint32_t end = offset + (uint32_t)record_padded_bytes(record.length);
         walk->report->end_position = block_position + end;
+        if (walk->options->ring) {
+            ring_walk_record(walk->options->ring, &record, block + offset + RECORD_HEAD_BYTES, block_position,
+                             block_position + end);
+        }
         if (walk->options->visit) {
             walk->options->visit(walk->options->context, &record, block + offset + RECORD_HEAD_BYTES,
                                  block_position + end);
@@ -150,10 +153,15 @@ static void block_take(struct walk *walk, const uint8_t *chunk, const struct blo
     struct walk_end *at = &walk->at;
     if (head->kind == BLOCK_CHUNK) {
         if (walk->chunk_ends && at->chunk_sequence > 0) {
-            walk->chunk_ends[at->chunk_sequence - 1] = at->offset;
+            walk->chunk_ends[chunk_slot_of(walk->options->superblock, at->chunk_sequence)] = at->offset;
         }
         at->chunk_sequence = head->chunk_sequence;
         walk->report->chunk_count++;
+        if (walk->options->ring) {
+            struct chunk_fields fields;
+            memcpy(&fields, chunk + BLOCK_HEAD_BYTES, sizeof(fields));
+            ring_walk_head(walk->options->ring, fields.checkpoint_position);
+        }
     }
     if (walk->options->visit_block) {
         struct tape_block_view view = view_of(walk, head);
@@ -180,9 +188,6 @@ static bool walk_step(struct walk *walk)
             return true;
         }
     }
-    if (at->chunk_sequence == walk->chunk_count_max) {
-        return false;
-    }
     uint8_t *next = chunk_load(walk, at->chunk_sequence + 1);
     if (!next || !block_is_next(walk, next, at->chunk_sequence + 1, 0, &head)) {
         return false;
@@ -192,40 +197,6 @@ static bool walk_step(struct walk *walk)
 }
 
 /* ---- what ended the chain ---- */
-
-/* Whether a chunk head of this tape stands there, by itself. One that cannot be read must not count as none:
- * what it would have led to may prove damage. */
-static bool chunk_head_is_there(struct walk *walk, uint64_t sequence, struct block_head *ret_head)
-{
-    _Alignas(4096) uint8_t bytes[CHUNK_HEAD_SPACE_BYTES];
-    const struct superblock *superblock = walk->options->superblock;
-    struct device *device = walk->options->device;
-    int error = device->read(device, chunk_device_offset(superblock, sequence), bytes, sizeof(bytes));
-    if (error) {
-#ifndef TALLY_MUTANT_TAPE_PROBE_ERROR_IGNORED
-        walk->error = error;
-#endif
-        return false;
-    }
-    return block_check(bytes, sizeof(bytes), 0, sequence, superblock->incarnation, ret_head);
-}
-
-/* The newest chunk that has a head, 0 for none: chunks are begun in order, so their heads can be searched by
- * halves. A damaged head can only make the answer lower. */
-static uint64_t newest_chunk_find(struct walk *walk, struct block_head *ret_head)
-{
-    uint64_t low = 0;
-    uint64_t high = walk->chunk_count_max;
-    while (low < high) {
-        uint64_t middle = high - (high - low) / 2;
-        if (chunk_head_is_there(walk, middle, ret_head)) {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
-    }
-    return low;
-}
 
 /* Whether a whole block at or behind `offset` says that `sequence` was durable. */
 static bool chunk_has_evidence(const struct walk *walk, const uint8_t *chunk, uint64_t chunk_sequence,
@@ -256,13 +227,27 @@ static bool is_zero(const uint8_t *bytes, size_t byte_count)
     return byte_count == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, byte_count - 1) == 0);
 }
 
-/* Bytes from `offset` to the last word in the chunk that is not zero. */
-static uint64_t bytes_behind(const uint8_t *chunk, uint32_t chunk_bytes, uint32_t offset)
+/* What was written behind the cut: bytes to the last word that is not zero or, where an earlier lap left its
+ * own, to the end of the last block that says that it is of this chunk. */
+static uint64_t bytes_behind(const struct walk *walk, const uint8_t *chunk, uint64_t chunk_sequence,
+                             uint32_t offset)
 {
-    while (chunk_bytes > offset && load_le64(chunk + chunk_bytes - 8) == 0) {
-        chunk_bytes -= 8;
+    const struct superblock *superblock = walk->options->superblock;
+    uint32_t end = chunk_bytes_of(walk);
+    if (chunk_sequence <= chunk_count_of(superblock)) {
+        while (end > offset && load_le64(chunk + end - 8) == 0) {
+            end -= 8;
+        }
+        return end - offset;
     }
-    return chunk_bytes - offset;
+    end = offset;
+    for (uint32_t at = offset; at < chunk_bytes_of(walk); at += superblock->block_bytes) {
+        struct block_head head = block_head_load(chunk + at);
+        if (head.magic == BLOCK_MAGIC && head.chunk_sequence == chunk_sequence && head.chunk_offset == at) {
+            end = at + (head.length < chunk_bytes_of(walk) - at ? head.length : chunk_bytes_of(walk) - at);
+        }
+    }
+    return end - offset;
 }
 
 /* Where the missing block should stand: behind the last one, unless nothing was ever written there and the
@@ -288,13 +273,8 @@ static uint64_t damage_offset_of(struct walk *walk, uint64_t evidence_chunk)
 static enum tape_verdict judge_end(struct walk *walk)
 {
     const struct walk_end *at = &walk->at;
-    struct block_head newest_head = {0};
-    uint64_t newest = newest_chunk_find(walk, &newest_head);
-    if (walk->error) {
-        return TAPE_READ_ERROR;
-    }
+    uint64_t newest = walk->options->newest_chunk;
     uint64_t last = at->chunk_sequence + 2 > newest ? at->chunk_sequence + 2 : newest;
-    last = last > walk->chunk_count_max ? walk->chunk_count_max : last;
     for (uint64_t sequence = at->chunk_sequence ? at->chunk_sequence : 1; sequence <= last; sequence++) {
         uint32_t offset = sequence == at->chunk_sequence ? at->offset : 0;
         const uint8_t *chunk = chunk_load(walk, sequence);
@@ -305,25 +285,84 @@ static enum tape_verdict judge_end(struct walk *walk)
             walk->report->damage_offset = damage_offset_of(walk, sequence);
             return TAPE_DAMAGED;
         }
-        walk->report->torn_bytes += bytes_behind(chunk, chunk_bytes_of(walk), offset);
+        walk->report->torn_bytes += bytes_behind(walk, chunk, sequence, offset);
     }
     return TAPE_OPEN;
+}
+
+/* Stands before the first block. False when the chunk to begin with has no good head. */
+static bool walk_begin(struct walk *walk, const struct walk_options *options, uint32_t *chunk_ends,
+                       struct tape_report *report)
+{
+    struct block_head head;
+    ASSERT(options->memory.count >= 4);
+    *walk = (struct walk){.options = options, .chunk_ends = chunk_ends, .report = report};
+    if (options->from_chunk == 0) {
+        return true;
+    }
+    const uint8_t *chunk = chunk_load(walk, options->from_chunk);
+    if (!chunk || !block_check(chunk, chunk_bytes_of(walk), 0, options->from_chunk,
+                               options->superblock->incarnation, &head)) {
+        return false;
+    }
+    walk->at.chunk_sequence = options->from_chunk - 1;
+    walk->at.offset = chunk_bytes_of(walk);
+    walk->at.last = (struct block_head){.block_sequence = head.block_sequence - 1, .crc = head.previous_crc};
+    walk->at.before_first = walk->at.last;
+    return true;
+}
+
+bool tape_walk_checkpoint(const struct walk_options *options, uint64_t block_position)
+{
+    struct walk_options quiet = *options;
+    struct tape_report report = {0};
+    struct tape_ring ring;
+    struct walk walk;
+    ring_init(&ring, options->superblock);
+    quiet.visit = NULL;
+    quiet.visit_block = NULL;
+    quiet.ring = &ring;
+    quiet.from_chunk = block_position / options->superblock->chunk_bytes;
+    if (!walk_begin(&walk, &quiet, NULL, &report)) {
+        return false;
+    }
+    while (ring.complete.block_position != block_position && ring.named.block_position != block_position) {
+        if (!walk_step(&walk)) {
+            return false;
+        }
+    }
+    return ring.complete.block_position == block_position;
+}
+
+bool tape_walk_chunk(const struct walk_options *options, uint64_t chunk_sequence)
+{
+    struct walk_options quiet = *options;
+    struct tape_report report = {0};
+    struct walk walk;
+    quiet.visit = NULL;
+    quiet.visit_block = NULL;
+    quiet.ring = NULL;
+    quiet.from_chunk = chunk_sequence;
+    bool goes_on = walk_begin(&walk, &quiet, NULL, &report);
+    while (goes_on && walk.at.chunk_sequence <= chunk_sequence) {
+        goes_on = walk_step(&walk);
+    }
+    return goes_on;
 }
 
 enum tape_verdict tape_walk(const struct walk_options *options, uint32_t *chunk_ends,
                             struct walk_end *ret_end, struct tape_report *report)
 {
-    const struct superblock *superblock = options->superblock;
-    struct walk walk = {
-        .options = options,
-        .chunk_ends = chunk_ends,
-        .report = report,
-        .chunk_count_max = superblock->size_bytes / superblock->chunk_bytes,
-    };
-    ASSERT(options->memory.count >= 4);
-    while (walk_step(&walk)) {
+    struct walk walk;
+    enum tape_verdict verdict = TAPE_DAMAGED;
+    if (walk_begin(&walk, options, chunk_ends, report)) {
+        while (walk_step(&walk)) {
+        }
+        verdict = walk.error ? TAPE_READ_ERROR : judge_end(&walk);
+    } else {
+        report->damage_offset = chunk_device_offset(options->superblock, options->from_chunk);
+        verdict = walk.error ? TAPE_READ_ERROR : TAPE_DAMAGED;
     }
-    enum tape_verdict verdict = walk.error ? TAPE_READ_ERROR : judge_end(&walk);
     report->error = walk.error;
     *ret_end = walk.at;
     return verdict;

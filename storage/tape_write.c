@@ -12,7 +12,8 @@
 
 static uint32_t chunk_end_of(const struct tape *tape, uint64_t chunk_sequence)
 {
-    return chunk_sequence < tape->chunk_sequence ? tape->chunk_ends[chunk_sequence - 1] : tape->block_offset;
+    return chunk_sequence < tape->chunk_sequence ? *chunk_end_place(tape, chunk_sequence)
+                                                 : tape->block_offset;
 }
 
 /* Adds closed blocks of one chunk, from `from` on, as many as fit the batch. Returns the offset behind them.
@@ -136,6 +137,7 @@ static void batch_finish(struct tape *tape)
         tape->durable_position = batch->record_position;
     }
     batch->range_count = 0;
+    tape_checkpoint_note_durable(tape);
 }
 
 static unsigned completions_reap(struct tape *tape, uint64_t now_ns)
@@ -187,6 +189,24 @@ static unsigned attest(struct tape *tape, uint64_t now_ns)
     return batch_start(tape, now_ns);
 }
 
+/* Whether a chunk is to be begun for its head's sake, and nothing else is to be written. */
+static bool chunk_is_due_early(const struct tape *tape)
+{
+    return tape->batch.range_count == 0 && tape->block_record_count == 0 && tape->reserved_bytes == 0 &&
+           tape->durable_block == tape->block_sequence && !tape->error && tape_checkpoint_wants_chunk(tape) &&
+           tape_chunks_beginnable(tape) > 0;
+}
+
+static unsigned chunk_begin_early(struct tape *tape, uint64_t now_ns)
+{
+    if (!chunk_is_due_early(tape)) {
+        return 0;
+    }
+    tape_block_end(tape);
+    tape_chunk_begin(tape);
+    return batch_start(tape, now_ns);
+}
+
 unsigned tape_poll(struct tape *tape, uint64_t now_ns)
 {
     unsigned work = reader_reap(&tape->reader);
@@ -199,11 +219,14 @@ unsigned tape_poll(struct tape *tape, uint64_t now_ns)
     } else if (attest_is_due(tape) && now_ns >= tape->quiet_since_ns + ATTEST_AFTER_NS) {
         work += attest(tape, now_ns);
     }
-    return work;
+    return work + chunk_begin_early(tape, now_ns);
 }
 
 uint64_t tape_deadline_ns(const struct tape *tape)
 {
+    if (chunk_is_due_early(tape)) {
+        return 0;
+    }
     return attest_is_due(tape) ? tape->quiet_since_ns + ATTEST_AFTER_NS : UINT64_MAX;
 }
 
