@@ -152,7 +152,10 @@ static void read_all(void)
         for (uint64_t index = from; index <= ring.last[quorum]; index++) {
             read_one(&cursor, quorum, index, index % 2 == 0);
         }
-        CHECK_EQUAL(read_one(&cursor, quorum, ring.last[quorum] + 1, false), TAPE_READ_END);
+        /* when nothing is left of the quorum, the tape cannot know where it ended */
+        bool is_known = tape_index_find(&ring.rig.tape->index, quorum + 1) != NULL;
+        CHECK_EQUAL(read_one(&cursor, quorum, ring.last[quorum] + 1, false),
+                    is_known ? TAPE_READ_END : TAPE_READ_GONE);
         tape_cursor_release(ring.rig.tape, &cursor);
     }
 }
