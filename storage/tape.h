@@ -165,9 +165,10 @@ struct tape_cursor {
 
 enum tape_read {
     TAPE_READ_RECORD,
-    TAPE_READ_WAIT, /* it comes from disk: ask again after a later tape_poll */
-    TAPE_READ_END,  /* not on the tape (yet) */
-    TAPE_READ_GONE, /* written over: older than anything of its quorum on the tape, or replaced before that */
+    TAPE_READ_WAIT,   /* it comes from disk: ask again after a later tape_poll */
+    TAPE_READ_END,    /* not on the tape (yet) */
+    TAPE_READ_GONE,   /* written over: older than anything of its quorum on the tape; once a tape has gone
+                         round, also   any entry of a quorum of which nothing is on it */
     TAPE_READ_FAILED, /* the disk gives an error, or bytes that fail their checksum */
 };
 

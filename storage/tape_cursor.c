@@ -428,7 +428,8 @@ enum tape_read tape_read(struct tape *tape, struct tape_cursor *cursor, uint64_t
     const struct index_quorum *quorum = tape_index_find(&tape->index, cursor->quorum_number);
     struct search search = {.quorum_number = cursor->quorum_number, .index = index, .term = term};
     if (is_beyond(tape, quorum, index)) {
-        return TAPE_READ_END;
+        /* of a quorum that nothing is left of, whatever it had is gone */
+        return !quorum && tape->index.oldest_chunk > 1 ? TAPE_READ_GONE : TAPE_READ_END;
     }
     struct chunk_range range = {0};
     enum tape_read result = go_on(tape, cursor, quorum, &search);

@@ -77,6 +77,23 @@ static bool entry_append(unsigned quorum, uint64_t index, size_t payload_bytes)
     return true;
 }
 
+/* What room promises for several entries, reserve keeps. */
+static void entries_append(struct prng *prng, unsigned quorum, size_t payload_max)
+{
+    size_t sizes[5];
+    size_t record_bytes = 0;
+    uint32_t count = 1 + (uint32_t)prng_below(prng, 5);
+    for (uint32_t i = 0; i < count; i++) {
+        sizes[i] = (size_t)prng_below(prng, payload_max);
+        record_bytes += record_padded_bytes(RECORD_HEAD_BYTES + sizes[i]);
+    }
+    if (ring.last[quorum] + count < INDEX_MAX && tape_room(ring.rig.tape, record_bytes, count, false) == 0) {
+        for (uint32_t i = 0; i < count; i++) {
+            CHECK(entry_append(quorum, ring.last[quorum] + 1, sizes[i]));
+        }
+    }
+}
+
 static void truncate(unsigned quorum, uint64_t index)
 {
     if (rig_append_type(&ring.rig, RECORD_TRUNCATE, quorum + 1, index, ring.next_term, 0, true) == 0) {
@@ -135,7 +152,10 @@ static void read_all(void)
         for (uint64_t index = from; index <= ring.last[quorum]; index++) {
             read_one(&cursor, quorum, index, index % 2 == 0);
         }
-        CHECK_EQUAL(read_one(&cursor, quorum, ring.last[quorum] + 1, false), TAPE_READ_END);
+        /* when nothing is left of the quorum, the tape cannot know where it ended */
+        bool is_known = tape_index_find(&ring.rig.tape->index, quorum + 1) != NULL;
+        CHECK_EQUAL(read_one(&cursor, quorum, ring.last[quorum] + 1, false),
+                    is_known ? TAPE_READ_END : TAPE_READ_GONE);
         tape_cursor_release(ring.rig.tape, &cursor);
     }
 }
@@ -153,6 +173,8 @@ static void step_randomly(struct prng *prng, struct tape_cursor *cursors, size_t
     } else if (chance == 1 && last > 0) {
         ring.next_term++;
         entry_append(quorum, last - prng_below(prng, last < 30 ? last : 30), payload_bytes);
+    } else if (chance < 10) {
+        entries_append(prng, quorum, 5 * payload_max);
     } else {
         entry_append(quorum, last + 1, payload_bytes);
     }
@@ -252,7 +274,6 @@ static void what_is_not_committed_holds_the_ring(void)
                 rig_flush(&ring.rig);
                 tape_poll(ring.rig.tape, ring.rig.now_ns);
             }
-            printf("# %llu chunks, round %u: %u\n", (unsigned long long)chunk_counts[i], round, taken);
             CHECK(taken > 50);
         }
         rig_fini(&ring.rig);

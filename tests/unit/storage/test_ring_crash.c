@@ -5,6 +5,7 @@
 #include "tape_internal.h"
 #include "tape_rig.h"
 #include "tape_slots.h"
+#include "tape_walk.h"
 #include "test.h"
 
 #define ENTRY_MAX 40000
@@ -21,6 +22,8 @@ struct crash_rig {
     uint64_t checkpoints;
     unsigned parts_left;
     bool under_way;
+    bool is_lazy; /* makes checkpoints only when an append was refused */
+    bool is_refused;
 };
 
 static struct crash_rig crash;
@@ -44,8 +47,11 @@ static void crash_format(uint64_t chunk_count, bool manual)
 
 static void append_one(size_t payload_bytes)
 {
-    if (crash.last + 1 < ENTRY_MAX &&
-        rig_append(&crash.rig, RIG_QUORUM, crash.last + 1, crash.term, payload_bytes) == 0) {
+    int error = crash.last + 1 < ENTRY_MAX
+                    ? rig_append(&crash.rig, RIG_QUORUM, crash.last + 1, crash.term, payload_bytes)
+                    : -EMSGSIZE;
+    crash.is_refused = error == -ENOSPC;
+    if (!error) {
         crash.last++;
         crash.terms[crash.last] = crash.term;
         crash.positions[crash.last] = tape_append_position(crash.rig.tape);
@@ -56,7 +62,8 @@ static void checkpoint_step(void)
 {
     struct tape *tape = crash.rig.tape;
     if (!crash.under_way) {
-        if (tape_checkpoint_is_due(tape) && tape_checkpoint_begin(tape, 2, 0) == 0) {
+        bool wanted = !crash.is_lazy || crash.is_refused || crash.checkpoints == 0;
+        if (wanted && tape_checkpoint_is_due(tape) && tape_checkpoint_begin(tape, 2, 0) == 0) {
             crash.under_way = true;
             crash.parts_left = 2;
         }
@@ -181,6 +188,44 @@ static void crashes_while_going_round_lose_nothing_durable(void)
         printf("# %llu chunks: %llu laps\n", (unsigned long long)chunk_counts[i], (unsigned long long)laps);
         CHECK(laps > 12);
     }
+}
+
+/* Whether the checkpoint that the newest head names can be walked, and the one before, too; true when there
+ * is none. */
+static bool both_checkpoints_are_there(const struct superblock *superblock, unsigned *before_count)
+{
+    static _Alignas(4096) uint8_t memory[4][RIG_CHUNK_BYTES];
+    uint8_t *chunks[4] = {memory[0], memory[1], memory[2], memory[3]};
+    uint64_t sequences[4] = {0};
+    struct device *device = fake_device_port(crash.rig.fake);
+    struct walk_options options = {
+        .device = device, .superblock = superblock, .memory = {chunks, sequences, 4}};
+    uint64_t newest = slots_newest_find(device, superblock);
+    uint64_t position = slots_checkpoint_find(device, superblock, newest + 1, UINT64_MAX);
+    uint64_t before = position ? slots_checkpoint_find(device, superblock, newest + 1, position) : 0;
+    if (position == 0 || !tape_walk_checkpoint(&options, position)) {
+        return position == 0;
+    }
+    *before_count += before != 0;
+    return before ? tape_walk_checkpoint(&options, before)
+                  : newest <= superblock->size_bytes / RIG_CHUNK_BYTES;
+}
+
+static void a_crash_leaves_two_checkpoints_to_begin_with(void)
+{
+    static const uint64_t chunk_counts[] = {4, 5, 8, 16};
+    unsigned before_count = 0;
+    for (uint64_t seed = 1; seed <= 240; seed++) {
+        struct prng prng = {seed};
+        crash_format(chunk_counts[seed % 4], true);
+        crash.is_lazy = seed % 8 >= 4;
+        struct superblock superblock = crash.rig.tape->superblock;
+        work(&prng, 60 + prng_below(&prng, 600));
+        fake_device_crash(crash.rig.fake, &prng);
+        CHECK(both_checkpoints_are_there(&superblock, &before_count));
+        rig_fini(&crash.rig);
+    }
+    CHECK(before_count > 100);
 }
 
 /* Rounds enough for several checkpoints, all durable. */
@@ -379,6 +424,7 @@ static void opening_a_large_tape_reads_little_of_it(void)
 static const struct test_case cases[] = {
     {"crashes while going round lose nothing that was durable",
      crashes_while_going_round_lose_nothing_durable},
+    {"a crash leaves two checkpoints to begin with", a_crash_leaves_two_checkpoints_to_begin_with},
     {"a damaged checkpoint is found out from the one before",
      a_damaged_checkpoint_is_found_out_from_the_one_before},
     {"the newest chunk is found beside damaged heads", the_newest_chunk_is_found_beside_damaged_heads},
