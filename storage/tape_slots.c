@@ -13,9 +13,6 @@ struct slot_head slot_head_read(struct device *device, const struct superblock *
     uint64_t offset = TAPE_DATA_OFFSET + slot * superblock->chunk_bytes;
     int error = device->read(device, offset, bytes, sizeof(bytes));
     if (error) {
-#ifdef TALLY_MUTANT_TAPE_PROBE_ERROR_IGNORED
-        error = 0;
-#endif
         *ret_error = *ret_error ? *ret_error : error;
         return (struct slot_head){0};
     }

@@ -12,7 +12,6 @@ mutants=(
     "tape_durable_early states"
     "tape_error_ignored faults 6"
     "tape_mark_early states"
-    "tape_probe_error_ignored faults 9"
     "torn_tail_accepted states"
 )
 

@@ -200,9 +200,10 @@ static bool both_checkpoints_are_there(const struct superblock *superblock, unsi
     struct device *device = fake_device_port(crash.rig.fake);
     struct walk_options options = {
         .device = device, .superblock = superblock, .memory = {chunks, sequences, 4}};
-    uint64_t newest = slots_newest_find(device, superblock);
-    uint64_t position = slots_checkpoint_find(device, superblock, newest + 1, UINT64_MAX);
-    uint64_t before = position ? slots_checkpoint_find(device, superblock, newest + 1, position) : 0;
+    int error = 0;
+    uint64_t newest = slots_newest_find(device, superblock, &error);
+    uint64_t position = slots_checkpoint_find(device, superblock, newest + 1, UINT64_MAX, &error);
+    uint64_t before = position ? slots_checkpoint_find(device, superblock, newest + 1, position, &error) : 0;
     if (position == 0 || !tape_walk_checkpoint(&options, position)) {
         return position == 0;
     }
