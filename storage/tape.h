@@ -102,9 +102,8 @@ uint64_t tape_stall_ns(const struct tape *tape, uint64_t now_ns);
 /* How long writes took since it was opened; `now_ns` of the clock that polls it. */
 struct write_summary tape_writes(const struct tape *tape, uint64_t now_ns);
 
-/* 0, or the -errno that stopped it for good. */
 bool tape_is_writing(const struct tape *tape); /* a write of its own is under way */
-int tape_error(const struct tape *tape);
+int tape_error(const struct tape *tape);       /* 0, or the -errno that stopped it for good */
 
 /* When tape_poll wants to be called even if nothing happens. */
 uint64_t tape_deadline_ns(const struct tape *tape);
@@ -112,8 +111,8 @@ uint64_t tape_deadline_ns(const struct tape *tape);
 /* What may be appended before the tape refuses; once there are checkpoints, without the room kept for them.
  */
 uint64_t tape_free_bytes(const struct tape *tape);
-uint64_t
-tape_reserve_bytes(const struct tape *tape); /* kept for what must still be written; a quarter at most */
+/* Kept for what must still be written; a quarter at most. */
+uint64_t tape_reserve_bytes(const struct tape *tape);
 
 /* ---- going round ----
  *
