@@ -16,6 +16,14 @@ struct test_case {
 };
 
 static jmp_buf test_failed;
+static const char *test_lacks; /* what this machine has not, when the case was skipped */
+
+/* Ends the case: this machine lacks what it needs. Counted apart. */
+#define SKIP(what)                                                                                           \
+    do {                                                                                                     \
+        test_lacks = (what);                                                                                 \
+        longjmp(test_failed, 1);                                                                             \
+    } while (0)
 
 #define CHECK(condition)                                                                                     \
     do {                                                                                                     \
@@ -73,8 +81,10 @@ static int test_main(const struct test_case *cases, size_t count)
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("1..%zu\n", count);
     for (size_t i = 0; i < count; i++) {
-        int passed = test_passes(&cases[i]);
-        printf("%s %zu - %s\n", passed ? "ok" : "not ok", i + 1, cases[i].claim);
+        test_lacks = NULL;
+        int passed = test_passes(&cases[i]) || test_lacks != NULL;
+        printf("%s %zu - %s%s%s\n", passed ? "ok" : "not ok", i + 1, cases[i].claim,
+               test_lacks != NULL ? " # SKIP " : "", test_lacks != NULL ? test_lacks : "");
         failed |= !passed;
     }
     return failed;

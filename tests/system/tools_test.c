@@ -337,9 +337,8 @@ static void partition(void)
     cluster_path(rig->cluster, 1, "conf", config, sizeof(config));
     cluster_path(rig->cluster, 1, "image", file, sizeof(file));
     if (!loop_attach(file, device, sizeof(device))) {
-        rig_print("no loop device here: not tested");
         rig_end(rig);
-        return;
+        SKIP("no loop device");
     }
     snprintf(line, sizeof(line), "path = %s", device);
     config_line_set("path = ", line);
