@@ -21,12 +21,13 @@ struct tape_options rig_options(void)
     };
 }
 
-void rig_format(struct rig *rig, bool manual, enum tape_sync sync)
+void rig_format_chunks(struct rig *rig, uint64_t chunk_count, bool manual, enum tape_sync sync)
 {
-    struct fake_device_options device = {tape_device_bytes(RIG_SIZE_BYTES), 512, manual};
+    uint64_t size_bytes = chunk_count * RIG_CHUNK_BYTES;
+    struct fake_device_options device = {tape_device_bytes(size_bytes), 512, manual};
     struct tape_format_options format = {
         .identity = rig_identity(),
-        .size_bytes = RIG_SIZE_BYTES,
+        .size_bytes = size_bytes,
         .chunk_bytes = RIG_CHUNK_BYTES,
         .sync = sync,
     };
@@ -34,6 +35,11 @@ void rig_format(struct rig *rig, bool manual, enum tape_sync sync)
     arena_init(&rig->arena);
     int error = tape_format(fake_device_port(rig->fake), &format);
     ASSERT(error == 0);
+}
+
+void rig_format(struct rig *rig, bool manual, enum tape_sync sync)
+{
+    rig_format_chunks(rig, RIG_CHUNK_COUNT, manual, sync);
 }
 
 enum tape_verdict rig_open(struct rig *rig, tape_visit *visit, void *context)

@@ -25,6 +25,8 @@ struct tape_options rig_options(void);
 
 /* A formatted, empty tape; `manual` as in fake_device.h. */
 void rig_format(struct rig *rig, bool manual, enum tape_sync sync);
+/* The same with so many chunks. */
+void rig_format_chunks(struct rig *rig, uint64_t chunk_count, bool manual, enum tape_sync sync);
 
 /* Opens (again); the old tape is forgotten without being closed. */
 enum tape_verdict rig_open(struct rig *rig, tape_visit *visit, void *context);

@@ -30,18 +30,10 @@ static struct crash_rig crash;
 
 static void crash_format(uint64_t chunk_count, bool manual)
 {
-    uint64_t size_bytes = chunk_count * RIG_CHUNK_BYTES;
-    struct fake_device_options device = {tape_device_bytes(size_bytes), 512, manual};
-    struct tape_format_options format = {.identity = rig_identity(),
-                                         .size_bytes = size_bytes,
-                                         .chunk_bytes = RIG_CHUNK_BYTES,
-                                         .sync = TAPE_SYNC_FDATASYNC};
     memset(&crash, 0, sizeof(crash));
-    crash.rig = (struct rig){.fake = fake_device_create(&device), .now_ns = 1000000000};
+    rig_format_chunks(&crash.rig, chunk_count, manual, TAPE_SYNC_FDATASYNC);
     crash.chunk_count = chunk_count;
     crash.term = 1;
-    arena_init(&crash.rig.arena);
-    CHECK_EQUAL(tape_format(fake_device_port(crash.rig.fake), &format), 0);
     CHECK_EQUAL(rig_open(&crash.rig, NULL, NULL), TAPE_OPEN);
 }
 
