@@ -57,9 +57,13 @@ void rig_fini(struct rig *rig)
     fake_device_destroy(rig->fake);
 }
 
+/* No two sectors are alike: a torn block must not become whole by a sector of what is written over it later.
+ */
 static uint8_t payload_byte(uint64_t quorum, uint64_t index, uint64_t term, size_t at)
 {
-    return (uint8_t)(quorum * 7 + index * 131 + term * 31 + at);
+    uint64_t place = quorum << 56 ^ index << 40 ^ term << 24 ^ (at / 8);
+    uint64_t mixed = (place ^ place >> 29) * 0x9E3779B97F4A7C15u;
+    return (uint8_t)((mixed ^ mixed >> 32) >> (at % 8 * 4));
 }
 
 int rig_append_type(struct rig *rig, uint8_t type, uint64_t quorum, uint64_t index, uint64_t term,
