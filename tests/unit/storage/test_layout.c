@@ -91,7 +91,15 @@ static void a_tape_of_one_record_has_these_bytes(void)
     struct rig rig;
     rig_format(&rig, false, TAPE_SYNC_FDATASYNC);
     CHECK_EQUAL(rig_open(&rig, NULL, NULL), TAPE_OPEN);
-    CHECK_EQUAL(rig_append(&rig, 0x4142434445464748, 9, 8, 5), 0);
+    static const uint8_t payload[] = {0x8b, 0x8c, 0x8d, 0x8e, 0x8f};
+    struct record_head head = {
+        .type = RECORD_DATA, .quorum_number = 0x4142434445464748, .index = 9, .term = 8};
+    int error = 0;
+    uint8_t *record = tape_reserve(rig.tape, sizeof(payload), false, &error);
+    CHECK(record != NULL);
+    memcpy(record + RECORD_HEAD_BYTES, payload, sizeof(payload));
+    record_finish(record, &head, sizeof(payload));
+    tape_append(rig.tape);
     rig_flush(&rig);
     CHECK_EQUAL(tape_close(rig.tape), 0);
     const uint8_t *chunk = fake_device_bytes(rig.fake) + TAPE_DATA_OFFSET;
