@@ -98,15 +98,17 @@ static bool node_network_up(struct cluster *cluster, unsigned id)
         return cluster_fail(cluster, "no network namespace for node %u: %s", id, strerror(errno));
     }
     cluster->nodes[id].namespace_fd = present_namespace();
-    bool good = cluster->nodes[id].namespace_fd >= 0 && link_up(cluster, id);
+    bool good = cluster->nodes[id].namespace_fd >= 0
+                    ? link_up(cluster, id)
+                    : cluster_fail(cluster, "network namespace of node %u: %s", id, strerror(errno));
     enter(cluster->home_fd);
     return good;
 }
 
 bool cluster_network_up(struct cluster *cluster)
 {
-    bool good = true;
     cluster->home_fd = present_namespace();
+    bool good = cluster->home_fd >= 0 || cluster_fail(cluster, "network namespace: %s", strerror(errno));
     for (unsigned id = 1; good && id <= cluster->options.node_count; id++) {
         good = node_network_up(cluster, id);
     }

@@ -5,37 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tape_layout.h"
+#include "tape_slots.h"
 #include "tape_superblock.h"
 
 #define ZERO_BYTES (1u << 20)
-
-/* Whether a chunk's head stands there, of any lap. */
-static int head_read(struct device *device, const struct superblock *superblock, uint64_t slot,
-                     uint64_t *ret_sequence)
-{
-    _Alignas(4096) uint8_t bytes[CHUNK_HEAD_SPACE_BYTES];
-    struct block_head head;
-    uint64_t offset = TAPE_DATA_OFFSET + slot * superblock->chunk_bytes;
-    int error = device->read(device, offset, bytes, sizeof(bytes));
-    if (error) {
-        return error;
-    }
-    head = block_head_load(bytes);
-    bool good = block_check(bytes, sizeof(bytes), 0, head.chunk_sequence, superblock->incarnation, &head);
-    *ret_sequence = good ? head.chunk_sequence : 0;
-    return 0;
-}
 
 /* The first chunk is the first to be written over. When nothing readable stands in its place, nothing may
  * stand in that of the second either, or it was being written over. */
 static enum tape_growth laps_check(struct device *device, const struct superblock *superblock,
                                    struct tape_grow_report *report)
 {
-    uint64_t first = 0;
-    uint64_t second = 0;
-    report->error = head_read(device, superblock, 0, &first);
-    report->error = report->error ? report->error : head_read(device, superblock, 1, &second);
+    uint64_t first = slot_head_read(device, superblock, 0, &report->error).chunk_sequence;
+    uint64_t second = slot_head_read(device, superblock, 1, &report->error).chunk_sequence;
     if (report->error) {
         return TAPE_GROW_FAILED;
     }

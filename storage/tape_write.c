@@ -199,7 +199,7 @@ static bool chunk_is_due_early(const struct tape *tape)
 
 static unsigned chunk_begin_early(struct tape *tape, uint64_t now_ns)
 {
-    if (!chunk_is_due_early(tape)) {
+    if (tape->ring.complete.number == 0 || !chunk_is_due_early(tape)) { /* the first: in every turn */
         return 0;
     }
     tape_block_end(tape);
