@@ -14,6 +14,7 @@
 #include "floor.h"
 #include "floor_disk.h"
 #include "floor_options.h"
+#include "floor_process.h"
 #include "record.h"
 #include "tape.h"
 #include "tape_layout.h"
@@ -26,6 +27,7 @@
 #define STRETCH_BYTES (32u << 20)
 #define STRETCHES_MAX 64u
 #define DISK_MIB      128u
+#define SECONDS_MAX   600u
 
 struct settings {
     const char *directory;
@@ -70,12 +72,6 @@ static struct settings settings_parse(int argc, char **argv)
     return s;
 }
 
-static void refuse(const char *what, const char *why)
-{
-    fprintf(stderr, "tape_cost: %s: %s\n", what, why);
-    exit(1);
-}
-
 /* ---- the two of them ---- */
 
 static uint64_t tape_bytes(const struct settings *s)
@@ -98,13 +94,14 @@ static void tape_make(struct rig *rig)
         .chunk_bytes = TAPE_CHUNK_BYTES_MAX,
         .sync = TAPE_SYNC_FDATASYNC};
     snprintf(rig->path, sizeof(rig->path), "%.200s/tape_cost.%d", rig->settings.directory, getpid());
+    floor_process_owns_file(rig->path);
     if (uring_device_open(&rig->arena, &options, &device, error_text) != 0) {
-        refuse(rig->path, error_text);
+        floor_refuse(rig->path, error_text);
     }
     int error = tape_format(device, &format);
     device->close(device);
     if (error) {
-        refuse(rig->path, strerror(-error));
+        floor_refuse(rig->path, strerror(-error));
     }
 }
 
@@ -122,11 +119,11 @@ static void tape_begin(struct rig *rig)
     struct uring_device_options options = {
         .path = rig->path, .memory = tape.memory, .memory_bytes = tape.memory_bytes, .event_fd = -1};
     if (uring_device_open(&rig->arena, &options, &device, error_text) != 0) {
-        refuse(rig->path, error_text);
+        floor_refuse(rig->path, error_text);
     }
     enum tape_verdict verdict = tape_open(&rig->arena, device, &tape, NULL, NULL, &rig->tape, &report);
     if (verdict != TAPE_OPEN) {
-        refuse(rig->path, tape_verdict_name(verdict));
+        floor_refuse(rig->path, tape_verdict_name(verdict));
     }
 }
 
@@ -300,6 +297,7 @@ int main(int argc, char **argv)
     rig.settings = settings_parse(argc, argv);
     rig.idle = floor_idle_make(rig.settings.wait);
     arena_init(&rig.arena);
+    floor_process_start(SECONDS_MAX);
     int file = floor_disk_create_file(rig.settings.directory, (uint64_t)DISK_MIB << 20);
     floor_disk_open(&rig.bare, file, (uint64_t)DISK_MIB << 20, FLOOR_SYNC_FDATASYNC, -1);
     rig.bare_buffer = floor_disk_buffer(BATCH_BYTES);
@@ -309,6 +307,6 @@ int main(int argc, char **argv)
     durable_compare(&rig);
     sequential_compare(&rig);
     tape_close(rig.tape);
-    unlink(rig.path);
+    floor_process_finish();
     return 0;
 }
